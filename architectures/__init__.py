@@ -1,0 +1,6 @@
+"""Networks, each created by its registered name."""
+
+from architectures import c1c2c3c40, c1c2c3c40_reference
+from architectures.registry import ArchitectureError, create, names, options, register
+
+__all__ = ["ArchitectureError", "c1c2c3c40", "c1c2c3c40_reference", "create", "names", "options", "register"]

@@ -1,0 +1,192 @@
+"""The family C1 C2 C3 C4 0: four blocks of convolutions, global average pooling, a head.
+
+Every block but C1 begins with a transition that halves the map: by a 3x3 convolution of stride 2, by max-pooling in
+front of the same convolution, or not at all, where the dilation of all that follows doubles instead (Yu et al. 2017,
+Dilated Residual Networks, section 2). The three forms have the same parameters.
+
+`rate` is 1 in the first two forms; in the third it is the dilation that stands for the halvings so far: 2 in C2, 4 in
+C3, 8 in C4.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+from torch import nn
+
+from architectures.primitives import Activation, Norm, Residual, conv_norm_act, separable_conv_norm_act
+from architectures.registry import ArchitectureError, register
+
+Down = Literal["stride", "maxpool", "dilation"]
+"""How a transition takes in more of the image."""
+
+Head = Literal["fc", "conv1x1", "conv3x3"]
+"""What stands between the pooled features and the classes."""
+
+
+def transition(
+    in_channels: int,
+    out_channels: int,
+    *,
+    down: Down = "stride",
+    rate: int = 1,
+    separable: bool = False,
+    norm: Norm = nn.BatchNorm2d,
+    act: Activation = nn.ReLU,
+) -> nn.Sequential:
+    """A 3x3 convolution that halves the map, (N, in_channels, H, W) -> (N, out_channels, ceil(H / 2), ceil(W / 2)).
+
+    With `down` 'dilation' it keeps the map's size and has half the dilation of what follows; with 'maxpool' an odd
+    size is rounded down. Raises ArchitectureError for another form.
+    """
+    convolution = separable_conv_norm_act if separable else conv_norm_act
+    if down == "stride":
+        return convolution(in_channels, out_channels, stride=2, norm=norm, act=act)
+    if down == "dilation":
+        return convolution(in_channels, out_channels, dilation=max(rate // 2, 1), norm=norm, act=act)
+    if down == "maxpool":
+        conv = convolution(in_channels, out_channels, norm=norm, act=act)
+        return nn.Sequential(OrderedDict(pool=nn.MaxPool2d(2), conv=conv))
+    raise ArchitectureError(f"unknown transition {down!r}; valid: {', '.join(get_args(Down))}")
+
+
+def block_c1(
+    in_channels: int, out_channels: int, *, norm: Norm = nn.BatchNorm2d, act: Activation = nn.ReLU
+) -> nn.Sequential:
+    """C1, at the size of the image: one dense convolution, (N, in_channels, H, W) -> (N, out_channels, H, W)."""
+    return nn.Sequential(OrderedDict(stem=conv_norm_act(in_channels, out_channels, norm=norm, act=act)))
+
+
+def block_c2(
+    in_channels: int,
+    out_channels: int,
+    *,
+    depth: int = 1,
+    down: Down = "stride",
+    rate: int = 1,
+    norm: Norm = nn.BatchNorm2d,
+    act: Activation = nn.ReLU,
+) -> nn.Sequential:
+    """C2, at half the size: a transition, then `depth` residual dense convolutions."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["down"] = transition(in_channels, out_channels, down=down, rate=rate, norm=norm, act=act)
+    for number in range(1, depth + 1):
+        dense = conv_norm_act(out_channels, out_channels, dilation=rate, norm=norm, act=act)
+        layers[f"dense{number}"] = Residual(dense)
+    return nn.Sequential(layers)
+
+
+def block_c3(
+    in_channels: int,
+    out_channels: int,
+    *,
+    depth: int = 1,
+    down: Down = "stride",
+    rate: int = 1,
+    norm: Norm = nn.BatchNorm2d,
+    act: Activation = nn.ReLU,
+) -> nn.Sequential:
+    """C3, at a quarter: a transition, then `depth` pairs of a dense and a separable residual, of dilation 2."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["down"] = transition(in_channels, out_channels, down=down, rate=rate, norm=norm, act=act)
+    for number in range(1, depth + 1):
+        dense = conv_norm_act(out_channels, out_channels, dilation=2 * rate, norm=norm, act=act)
+        separable = separable_conv_norm_act(out_channels, out_channels, dilation=2 * rate, norm=norm, act=act)
+        layers[f"dense{number}"] = Residual(dense)
+        layers[f"separable{number}"] = Residual(separable)
+    return nn.Sequential(layers)
+
+
+def block_c4(
+    in_channels: int,
+    out_channels: int,
+    *,
+    depth: int = 0,
+    down: Down = "stride",
+    rate: int = 1,
+    norm: Norm = nn.BatchNorm2d,
+    act: Activation = nn.ReLU,
+) -> nn.Sequential:
+    """C4, at an eighth: a depthwise separable transition, then `depth` separable residuals."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["down"] = transition(in_channels, out_channels, down=down, rate=rate, separable=True, norm=norm, act=act)
+    for number in range(1, depth + 1):
+        separable = separable_conv_norm_act(out_channels, out_channels, dilation=rate, norm=norm, act=act)
+        layers[f"separable{number}"] = Residual(separable)
+    return nn.Sequential(layers)
+
+
+def pooled_head(channels: int, num_classes: int, head: Head = "fc") -> nn.Sequential:
+    """Block 0: global average pooling, then the classes, (N, channels, H, W) -> (N, num_classes).
+
+    'fc' is a linear layer and 'conv1x1' the same arithmetic as a convolution. 'conv3x3' is a convolution with padding
+    1 on the pooled 1x1 map, of whose nine taps only the centre ever meets data.
+    Raises ArchitectureError for another head.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict(pool=nn.AdaptiveAvgPool2d(1))
+    if head == "fc":
+        layers["flatten"] = nn.Flatten()
+        layers["fc"] = nn.Linear(channels, num_classes)
+    elif head in get_args(Head):
+        kernel = 3 if head == "conv3x3" else 1
+        layers["conv"] = nn.Conv2d(channels, num_classes, kernel, padding=kernel // 2)
+        layers["flatten"] = nn.Flatten()
+    else:
+        raise ArchitectureError(f"unknown head {head!r}; valid: {', '.join(get_args(Head))}")
+    return nn.Sequential(layers)
+
+
+@register("c1c2c3c40")
+def c1c2c3c40(
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    widths: Sequence[int] = (32, 64, 80, 256),
+    width: float = 1.0,
+    depths: Sequence[int] = (1, 1, 0),
+    down: Down = "stride",
+    head: Head = "fc",
+    norm: Norm = nn.BatchNorm2d,
+    act: Activation = nn.ReLU,
+) -> nn.Sequential:
+    """The default: three 3x3 convolutions of stride 2, images (N, in_channels, H, W) to logits (N, num_classes).
+
+    `widths` are the channels of C1 to C4, all scaled by `width`; `depths` the residuals of C2 to C4.
+    Raises ArchitectureError for a wrong number of them, or a width that leaves a block without channels.
+    """
+    if len(widths) != 4 or min(channels := [round(width * w) for w in widths]) < 1:
+        raise ArchitectureError(f"widths {list(widths)} scaled by {width}: they have to be four positive numbers")
+    if len(depths) != 3 or min(depths) < 0:
+        raise ArchitectureError(f"depths {list(depths)}: they have to be three numbers, for C2, C3 and C4")
+    c1, c2, c3, c4 = channels
+    rates = (2, 4, 8) if down == "dilation" else (1, 1, 1)
+    shared: list[dict[str, Any]] = [
+        {"depth": depth, "down": down, "rate": rate, "norm": norm, "act": act}
+        for depth, rate in zip(depths, rates, strict=True)
+    ]
+    return nn.Sequential(
+        OrderedDict(
+            c1=block_c1(in_channels, c1, norm=norm, act=act),
+            c2=block_c2(c1, c2, **shared[0]),
+            c3=block_c3(c2, c3, **shared[1]),
+            c4=block_c4(c3, c4, **shared[2]),
+            head=pooled_head(c4, num_classes, head),
+        )
+    )
+
+
+@register("c1c2c3c40_maxpool")
+def c1c2c3c40_maxpool(*, num_classes: int = 10, in_channels: int = 3, **options: Any) -> nn.Sequential:
+    """The network to be fixed: the default with max-pooling in place of its strides; same options."""
+    return c1c2c3c40(num_classes=num_classes, in_channels=in_channels, down="maxpool", **options)
+
+
+@register("c1c2c3c40_dilated")
+def c1c2c3c40_dilated(
+    *, num_classes: int = 10, in_channels: int = 3, width: float = 0.5, **options: Any
+) -> nn.Sequential:
+    """The default with dilation in place of its strides, so that every map has the size of the image; same options.
+
+    Half as wide by default, since every parameter of a convolution is then used at every pixel.
+    """
+    return c1c2c3c40(num_classes=num_classes, in_channels=in_channels, width=width, down="dilation", **options)

@@ -1,0 +1,1 @@
+"""How a network is trained: data, augmentation, engines, handlers, checkpoints, inspection."""

@@ -1,0 +1,187 @@
+"""What a run is made of: frozen sections, checked when they are made, to and from JSON.
+
+`framework.options` turns every field's declaration into a command-line option; field names are unique over all
+sections, so an option needs no prefix. Nothing heavy is imported: the command line answers `--help` from here.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from framework.errors import EmberfieldError
+from framework.randomness import LARGEST_SEED
+from framework.settings import check_section, setting, unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which images, and how many of them are held out for choices.
+
+    Where the images come from is free on a resume; that they are the same ones is known by their hash.
+    """
+
+    data: str | None = setting(None, "a folder with train/<class>/* and test/<class>/*, or a .npz file", free=True)
+    dataset: str | None = setting(None, "a data set by name", choices=("cifar10", "digits"), free=True)
+    image_size: int = setting(32, "height and width that images are brought to, in pixels", least=8, most=4096)
+    holdout: int | None = setting(None, "training images held out for validation; a tenth without it", least=0)
+
+    def __post_init__(self) -> None:
+        check_section(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Which architecture, with which options."""
+
+    arch: str = setting("", "a registered architecture, or package.module:callable")
+    arch_options: Mapping[str, Any] = setting({}, "the architecture's options, as a JSON object")
+    unconstrained: bool = setting(False, "train even a network that breaks the recipe's constraints")
+
+    def __post_init__(self) -> None:
+        check_section(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationConfig:
+    """The transforms of the training images, in order."""
+
+    transforms: tuple[Mapping[str, Any], ...] = setting((), "the augmentation, as a JSON list of transforms")
+
+    def __post_init__(self) -> None:
+        check_section(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizationConfig:
+    """The loss, the optimizer and its one-cycle schedule (Smith and Topin 2017)."""
+
+    optimizer: str = setting("sgd", "the optimizer; sgd has Nesterov momentum", choices=("sgd", "adamw"))
+    lr: float = setting(0.1, "the peak learning rate of the one-cycle schedule", least=0.0)
+    warmup: float = setting(0.2, "the share of the steps in which the learning rate rises", least=0.0, most=1.0)
+    momentum: float = setting(0.9, "momentum of sgd, first beta of adamw", least=0.0, most=0.9999)
+    weight_decay: float = setting(5e-4, "decay of weight matrices and kernels, not of norms and biases", least=0.0)
+    label_smoothing: float = setting(0.0, "weight of the uniform distribution in the target", least=0.0, most=0.9999)
+    clip_norm: float | None = setting(None, "the largest gradient norm; larger ones are scaled down", least=1e-12)
+
+    def __post_init__(self) -> None:
+        check_section(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How long to train, from which seed, and what is kept."""
+
+    epochs: int = setting(15, "epochs to train", least=1)
+    batch_size: int = setting(128, "images in a training step", least=1)
+    seed: int = setting(0, "the seed that every random draw is keyed on", least=0, most=LARGEST_SEED)
+    ema_decay: float | None = setting(None, "decay of an averaged copy of the weights", least=0.0, most=0.999999)
+    patience: int | None = setting(None, "epochs without improvement before an early stop; none without it", least=1)
+    patience_from: float = setting(2 / 3, "the share of the epochs after which patience counts", least=0.0, most=1.0)
+    limit_batches: int | None = setting(None, "steps in an epoch, and batches in an evaluation: a dry run", least=1)
+
+    def __post_init__(self) -> None:
+        check_section(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineConfig:
+    """Where to compute; nothing here changes what is asked of the run."""
+
+    device: str = setting("auto", "auto, cpu, cuda or cuda:N", free=True)
+    precision: str = setting(
+        "auto", "arithmetic of the forward pass; auto measures", choices=("auto", "float32", "bfloat16"), free=True
+    )
+    workers: int = setting(0, "processes that augment ahead of training; they change speed alone", least=0, free=True)
+
+    def __post_init__(self) -> None:
+        check_section(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that a run is made of."""
+
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    optimization: OptimizationConfig = OptimizationConfig()
+    training: TrainingConfig = TrainingConfig()
+    machine: MachineConfig = MachineConfig()
+
+    def updated(self, changes: Mapping[str, Any]) -> "Config":
+        """A copy with fields changed by their own names, whatever section they stand in.
+
+        Raises EmberfieldError for an unknown name or a value outside its limits.
+        """
+        known = {name: section for section, name, _ in walk(self)}
+        for name in changes:
+            if name not in known:
+                raise EmberfieldError(unknown("setting", name, known))
+        sections = {
+            section.name: dataclasses.replace(
+                getattr(self, section.name), **{k: v for k, v in changes.items() if known[k] == section.name}
+            )
+            for section in dataclasses.fields(self)
+        }
+        return Config(**sections)
+
+    def to_json(self) -> str:
+        """The configuration as an indented JSON object of sections."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    def merged_with_file(self, path: Path) -> "Config":
+        """A copy with the values of a JSON file, which may leave out any section or key.
+
+        Raises EmberfieldError for a file that cannot be read, is not JSON, or holds an unknown key or a wrong value.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise EmberfieldError(f"cannot read the configuration {path}: {error}") from error
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise EmberfieldError(f"{path} is not JSON: {error}") from error
+        try:
+            return self._merged_with(content)
+        except EmberfieldError as error:
+            raise EmberfieldError(f"{path}: {error}") from error
+
+    def _merged_with(self, content: object) -> "Config":
+        changes: dict[str, Any] = {}
+        valid: dict[str, list[str]] = {}
+        for section, name, _ in walk(self):
+            valid.setdefault(section, []).append(name)
+        for section, values in _entries(content, "the configuration"):
+            if section not in valid:
+                raise EmberfieldError(unknown("section", section, valid))
+            for name, value in _entries(values, f"section {section!r}"):
+                if name not in valid[section]:
+                    raise EmberfieldError(unknown(f"key in section {section!r}", name, valid[section]))
+                changes[name] = tuple(value) if isinstance(value, list) else value
+        return self.updated(changes)
+
+
+def walk(config: Config) -> Iterator[tuple[str, str, Any]]:
+    """Every field of a configuration as (section, name, value)."""
+    for section in dataclasses.fields(config):
+        values = getattr(config, section.name)
+        for item in dataclasses.fields(values):
+            yield section.name, item.name, getattr(values, item.name)
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """One line for each setting that decides what is computed and is not the same in both."""
+    lines = []
+    for (section, name, before), (_, _, after) in zip(walk(old), walk(new), strict=True):
+        (declared,) = (f for f in dataclasses.fields(getattr(old, section)) if f.name == name)
+        if not declared.metadata["free"] and before != after:
+            lines.append(f"{name} was {before!r} and is now {after!r}")
+    return lines
+
+
+def _entries(content: object, what: str) -> Iterable[tuple[str, Any]]:
+    if not isinstance(content, dict):
+        raise EmberfieldError(f"{what} is a {type(content).__name__}; it takes a JSON object")
+    return content.items()

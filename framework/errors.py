@@ -1,0 +1,47 @@
+"""The errors that a user can cause, each with the exit code that the command line ends with.
+
+They are ValueErrors: a caller that uses the framework as a library catches what it knows. Anything else that is
+raised is a defect of ours and keeps its traceback (exit code 1).
+"""
+
+
+class EmberfieldError(ValueError):
+    """A wrong option, name or value: exit code 2, the one that click uses for a wrong command line."""
+
+    exit_code: int = 2
+
+
+class DataError(EmberfieldError):
+    """Images or labels that are missing, damaged or of the wrong shape: exit code 3."""
+
+    exit_code = 3
+
+
+class RunDirectoryError(EmberfieldError):
+    """A run directory that is in use, unwritable, or belongs to another experiment: exit code 4."""
+
+    exit_code = 4
+
+
+class CheckpointError(EmberfieldError):
+    """A checkpoint that is missing, damaged, or of another architecture: exit code 5."""
+
+    exit_code = 5
+
+
+class DeviceError(EmberfieldError):
+    """A device that was asked for and is not there, or libraries that do not fit each other: exit code 6."""
+
+    exit_code = 6
+
+
+class NonFiniteError(EmberfieldError):
+    """A loss or gradient that is not finite, found before the optimizer step: exit code 7."""
+
+    exit_code = 7
+
+
+class ConstraintError(EmberfieldError):
+    """A network that breaks what the recipe declares of it: exit code 8."""
+
+    exit_code = 8

@@ -1,0 +1,59 @@
+"""The optimizer and its schedule."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from framework.config import OptimizationConfig
+
+LAST_SHARE = 1e-4
+"""The share of the peak learning rate that the last step takes."""
+
+FIRST_SHARE = 0.04
+"""The share of the peak learning rate that the first step takes (1/25, as in fastai's one-cycle schedule)."""
+
+
+def one_cycle(step: int, total: int, warmup: float) -> float:
+    """The learning rate of a step as a share of the peak: up linearly, then down linearly to almost nothing.
+
+    Steps are counted from 0 to `total` - 1; `warmup` is the share of them in which the rate rises. Smith and Topin
+    2017, Super-Convergence, section 3, with a straight fall.
+    """
+    peak = warmup * (total - 1)
+    if step < peak:
+        return FIRST_SHARE + (1 - FIRST_SHARE) * step / peak
+    return LAST_SHARE + (1 - LAST_SHARE) * (total - 1 - step) / max(total - 1 - peak, 1)
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The parameters in two groups: kernels and matrices decay, vectors (norms and biases) do not."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
+    """SGD with Nesterov momentum or AdamW, as configured, in its fused form."""
+    groups: Iterable[dict[str, Any]] = parameter_groups(model, config.weight_decay)
+    if config.optimizer == "adamw":
+        return AdamW(groups, config.lr, betas=(config.momentum, 0.999), fused=True)
+    return SGD(groups, config.lr, config.momentum, nesterov=config.momentum > 0, fused=True)
+
+
+def make_schedule(optimizer: Optimizer, total_steps: int, config: OptimizationConfig) -> LambdaLR:
+    """The one-cycle schedule over `total_steps`; call its `step` after every optimizer step."""
+    return LambdaLR(optimizer, lambda step: one_cycle(min(step, total_steps - 1), total_steps, config.warmup))
+
+
+def gradient_norm(model: nn.Module, clip_norm: float | None) -> torch.Tensor:
+    """The Euclidean norm of all gradients, a scalar tensor; scales them down to `clip_norm` if it is larger."""
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    if clip_norm is not None:
+        return nn.utils.clip_grad_norm_(parameters, clip_norm)
+    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])

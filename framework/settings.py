@@ -1,0 +1,69 @@
+"""Declared settings: a field with its help text and valid values, and the check that holds it to them."""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from typing import Any
+
+from framework.errors import EmberfieldError
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    least: float | None = None,
+    most: float | None = None,
+    free: bool = False,
+) -> Any:
+    """Declares a field: its default, help text and valid values (`least` and `most` are inclusive).
+
+    A `free` field may differ between a run and its resume, because it does not decide what is computed.
+    """
+    metadata = {"help": help, "choices": choices, "least": least, "most": most, "free": free}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> str:
+    """The message for a name that is not there: the nearest one that is, then all of them."""
+    valid = sorted(valid)
+    near = difflib.get_close_matches(name, valid, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else "."
+    return f"unknown {kind} {name!r}{hint} Valid: {', '.join(valid)}"
+
+
+def check_section(section: Any) -> None:
+    """Raises EmberfieldError for the first field whose type or value is not what its declaration allows."""
+    hints = typing.get_type_hints(type(section))
+    for item in dataclasses.fields(section):
+        value, limits = getattr(section, item.name), item.metadata
+        _check_type(item.name, value, hints[item.name])
+        if value is None:
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            raise EmberfieldError(f"{item.name} is {value}; it takes a finite number")
+        if limits["choices"] and value not in limits["choices"]:
+            raise EmberfieldError(unknown(item.name, value, limits["choices"]))
+        if limits["least"] is not None and not value >= limits["least"]:
+            raise EmberfieldError(f"{item.name} is {value}; the least valid value is {limits['least']}")
+        if limits["most"] is not None and not value <= limits["most"]:
+            raise EmberfieldError(f"{item.name} is {value}; the largest valid value is {limits['most']}")
+
+
+def _check_type(name: str, value: object, hint: Any) -> None:
+    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    plain = tuple(typing.get_origin(kind) or kind for kind in allowed)
+    if float in plain:
+        plain = (*plain, int)
+    if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
+        names = " or ".join("null" if kind is types.NoneType else kind.__name__ for kind in plain)
+        raise EmberfieldError(f"{name} is {value!r}, a {type(value).__name__}; it takes {names}")
+    if isinstance(value, tuple) and not all(isinstance(element, Mapping) for element in value):
+        raise EmberfieldError(f"{name} is {value!r}; it takes a list of objects")

@@ -1,0 +1,1 @@
+"""Experiments, one file each: the only place where framework and architectures meet."""

@@ -1,0 +1,185 @@
+"""The commands that every recipe offers.
+
+Nothing heavy is imported before a command runs, so that `--help` answers at once.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from framework.config import Config, differences
+from framework.errors import EmberfieldError, RunDirectoryError
+from framework.options import config_options, given
+from framework.run_directory import RunDirectory, open_run_directory
+
+Train = Callable[[Config, RunDirectory, Callable[[str], None]], None]
+
+
+class Commands(click.Group):
+    """A group whose first command runs when none is named, and whose known errors are one line and an exit code."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Puts `train` in front of a command line that begins with an option or is empty."""
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+            args = ["train", *args]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; an error that a user can mend becomes a line on standard error."""
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            code = getattr(error, "exit_code", None)
+            if code is None:
+                raise
+            click.echo(f"error: {error}", err=True)
+            sys.exit(code)
+        except KeyboardInterrupt:
+            click.echo("interrupted; the last completed epoch is saved, --resume goes on from it", err=True)
+            sys.exit(130)
+
+
+def command_line(
+    name: str, description: str, defaults: Config, constraints: Mapping[str, Any], train: Train
+) -> click.Group:
+    """The command line of a recipe: `train` is its experiment, the rest is the same for all."""
+
+    @click.group(cls=Commands, help=description, context_settings={"help_option_names": ["-h", "--help"]})
+    def group() -> None:
+        pass
+
+    @group.command("train", short_help="Train, then test once; runs when no command is named.")
+    @click.option("--out", type=click.Path(path_type=Path), help="the run directory [default: runs/NAME-TIME]")
+    @click.option("--resume", is_flag=True, help="go on with the run in --out; start it if the folder is empty")
+    @click.option("--config", "config_file", type=click.Path(path_type=Path), help="a JSON file of settings")
+    @config_options(defaults)
+    def train_command(out: Path | None, resume: bool, config_file: Path | None, **options: Any) -> None:
+        """Train a network, test it once, and leave a run directory."""
+        if resume and out is None:
+            raise EmberfieldError("--resume needs --out, the run directory to go on with")
+        out = out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        run = open_run_directory(out, resume=resume)
+        train(resolve_config(defaults, run, config_file, given(options)), run, click.echo)
+
+    @group.command("evaluate", short_help="Test a run's network.")
+    @checkpoint_option
+    @data_options
+    @click.option("--arch", help="the architecture that the checkpoint has to be of")
+    def evaluate_command(
+        checkpoint: Path, data: str | None, dataset: str | None, device: str, arch: str | None
+    ) -> None:
+        """Test the network of a run or checkpoint on a data set's test images."""
+        from framework.environment import check_libraries, choose_device
+        from framework.sources import cache_folder, open_data
+        from recipes.restoring import restore, test_figures
+
+        check_libraries()
+        restored = restore(checkpoint, choose_device(device), arch)
+        images = open_data(
+            path=Path(data) if data else None,
+            dataset=dataset,
+            image_size=restored.description.image_size,
+            cache=cache_folder(),
+            notify=lambda text: click.echo(text, err=True),
+        )
+        figures = test_figures(restored, images)
+        click.echo(
+            f"checkpoint    {restored.source}\ndata          {images.name}, {len(images.test_labels)} test images"
+        )
+        click.echo(f"test loss     {figures['loss']:.4f}\ntest accuracy {figures['accuracy']:.2%}".replace("%", " %"))
+
+    @group.command("predict", short_help="Classify image files.")
+    @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+    @checkpoint_option
+    @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
+    def predict_command(images: Sequence[Path], checkpoint: Path, device: str) -> None:
+        """Name the class of each image file, with the network's confidence."""
+        from framework.environment import check_libraries, choose_device
+        from recipes.predicting import predictions
+        from recipes.restoring import restore
+
+        check_libraries()
+        restored = restore(checkpoint, choose_device(device))
+        for image, (class_name, confidence) in zip(images, predictions(restored, images), strict=True):
+            click.echo(f"{image}  {class_name}  {confidence:.1%}".replace("%", " %"))
+
+    @group.command("summary", short_help="Show a network's layers and what is declared of it.")
+    @click.option("--arch", default=defaults.network.arch, show_default=True, help="a registered architecture")
+    @click.option(
+        "--image-size", default=defaults.data.image_size, show_default=True, help="height and width in pixels"
+    )
+    @click.option("--json", "as_json", is_flag=True, help="for programs")
+    def summary_command(arch: str, image_size: int, as_json: bool) -> None:
+        """Show torchsummary's table, then ours, then the recipe's constraints on the network."""
+        from recipes.summary import summary_json, summary_text
+
+        make = summary_json if as_json else summary_text
+        click.echo(make(arch, image_size, constraints))
+
+    @group.command("list", short_help="List architectures and data sources.")
+    def list_command() -> None:
+        """List the registered architectures with their options, and the data sources."""
+        from architectures import names, options
+        from framework.sources import DATASETS
+
+        click.echo("architectures")
+        for architecture in names():
+            click.echo(f"  {architecture}")
+            for option, default in options(architecture).items():
+                click.echo(f"      {option} = {default}")
+        click.echo("data sources")
+        for dataset in DATASETS:
+            click.echo(f"  --dataset {dataset}")
+        click.echo("  --data FOLDER    train/<class>/*.png and test/<class>/*.png, or jpg")
+        click.echo("  --data FILE.npz  x_train, y_train, x_test, y_test")
+
+    @group.command("doctor", short_help="Check versions, device and disk.")
+    def doctor_command() -> None:
+        """Check the environment; ends with a non-zero code if something is wrong."""
+        from framework.environment import doctor
+        from framework.sources import cache_folder
+
+        checks = doctor([cache_folder(), Path.cwd()])
+        for check in checks:
+            click.echo(f"{'ok   ' if check.ok else 'WRONG'} {check.name:<24} {check.detail}")
+        if not all(check.ok for check in checks):
+            sys.exit(6)
+
+    return group
+
+
+def resolve_config(defaults: Config, run: RunDirectory, config_file: Path | None, options: Mapping[str, Any]) -> Config:
+    """The recipe's defaults, or on a resume the run's own settings; then a file's, then the command line's.
+
+    Raises RunDirectoryError, naming each setting, if that changes what a resumed run computes.
+    """
+    saved = defaults.merged_with_file(run.config) if run.used else None
+    config = saved or defaults
+    if config_file is not None:
+        config = config.merged_with_file(config_file)
+    config = config.updated(options)
+    if saved is not None and (changed := differences(saved, config)):
+        raise RunDirectoryError(f"cannot resume {run.path}: {'; '.join(changed)}")
+    return config
+
+
+def checkpoint_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that names a run directory or a checkpoint."""
+    return click.option(
+        "--checkpoint", required=True, type=click.Path(path_type=Path), help="a run directory, or a checkpoint in one"
+    )(command)
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that name a data set and a device."""
+    for option in (
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N"),
+        click.option("--dataset", type=click.Choice(["cifar10", "digits"]), help="a data set by name"),
+        click.option("--data", help="a folder or a .npz file"),
+    ):
+        command = option(command)
+    return command

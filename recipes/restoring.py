@@ -1,0 +1,81 @@
+"""From a checkpoint back to a network, and its figures on a data set's test images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from architectures import create
+from framework.checkpoint import load_checkpoint, load_weights
+from framework.data import evaluation_batches
+from framework.description import Description
+from framework.engines import make_evaluator
+from framework.errors import CheckpointError, DataError
+from framework.run_directory import RunDirectory
+from framework.sources import ImageData
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A network with the weights of a checkpoint, on a device, ready to evaluate."""
+
+    network: nn.Module
+    description: Description
+    device: torch.device
+    source: Path
+
+
+def find_checkpoint(path: Path) -> Path:
+    """A checkpoint itself, or a run directory's best one, or its last where there is no best.
+
+    Raises CheckpointError if there is none.
+    """
+    run = RunDirectory(path)
+    candidates = (run.best, run.last) if path.is_dir() else (path,)
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise CheckpointError(f"there is no checkpoint at {path}")
+
+
+def restore(path: Path, device: torch.device, arch: str | None = None) -> Restored:
+    """The network of a checkpoint or run directory, whose reported weights it gets.
+
+    With `arch`, a checkpoint of another architecture raises CheckpointError.
+    """
+    source = find_checkpoint(path)
+    checkpoint = load_checkpoint(source)
+    description = Description.of(checkpoint, str(source))
+    if arch not in (None, description.arch):
+        raise CheckpointError(f"{source} holds {description.arch!r}, not {arch!r}")
+    network = create(
+        description.arch,
+        num_classes=len(description.class_names),
+        in_channels=description.in_channels,
+        **description.arch_options,
+    )
+    load_weights(network, checkpoint["weights"], str(source))
+    network = network.to(device, memory_format=torch.channels_last)
+    return Restored(network.eval(), description, device, source)
+
+
+def test_figures(restored: Restored, data: ImageData, limit_batches: int | None = None) -> dict[str, float]:
+    """'accuracy' (a share) and 'loss' on all test images, in float32 whatever the training's precision was.
+
+    Raises DataError for images of other classes or shape than the network's.
+    """
+    description = restored.description
+    if list(data.class_names) != description.class_names:
+        raise DataError(
+            f"{data.name} has the classes {', '.join(data.class_names[:12])}; "
+            f"{restored.source} was trained on {', '.join(description.class_names[:12])}"
+        )
+    if data.channels != description.in_channels:
+        raise DataError(f"{data.name} has {data.channels} channels; {restored.source} takes {description.in_channels}")
+    evaluator = make_evaluator(
+        restored.network, statistics=description.statistics, device=restored.device, precision="float32"
+    )
+    count = len(data.test_labels) if limit_batches is None else 1000 * limit_batches
+    evaluator.run(evaluation_batches(data.test_images, data.test_labels, range(len(data.test_labels))[:count]))
+    return dict(evaluator.state.metrics)
