@@ -8,6 +8,7 @@ Dilated Residual Networks, section 2). The three forms have the same parameters.
 C3, 8 in C4.
 """
 
+import functools
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
@@ -175,18 +176,11 @@ def c1c2c3c40(
     )
 
 
-@register("c1c2c3c40_maxpool")
-def c1c2c3c40_maxpool(*, num_classes: int = 10, in_channels: int = 3, **options: Any) -> nn.Sequential:
-    """The network to be fixed: the default with max-pooling in place of its strides; same options."""
-    return c1c2c3c40(num_classes=num_classes, in_channels=in_channels, down="maxpool", **options)
+register("c1c2c3c40_maxpool")(functools.partial(c1c2c3c40, down="maxpool"))
+"""The network to be fixed: the default with max-pooling in place of its strides."""
 
+register("c1c2c3c40_dilated")(functools.partial(c1c2c3c40, down="dilation", widths=(16, 32, 40, 80)))
+"""The default with dilation in place of its strides, so that every map has the size of the image.
 
-@register("c1c2c3c40_dilated")
-def c1c2c3c40_dilated(
-    *, num_classes: int = 10, in_channels: int = 3, width: float = 0.5, **options: Any
-) -> nn.Sequential:
-    """The default with dilation in place of its strides, so that every map has the size of the image; same options.
-
-    Half as wide by default, since every parameter of a convolution is then used at every pixel.
-    """
-    return c1c2c3c40(num_classes=num_classes, in_channels=in_channels, width=width, down="dilation", **options)
+Narrower, since every parameter of a convolution is then used at every pixel.
+"""

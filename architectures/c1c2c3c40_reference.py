@@ -38,9 +38,7 @@ def c1c2c3c40_reference(
     w1, w2, w3, w4 = widths
 
     def dense(inputs: int, outputs: int, *, stride: int = 1, padding: int = 2, dilation: int = 2) -> nn.Sequential:
-        return conv_norm_act(
-            inputs, outputs, stride=stride, padding=padding, dilation=dilation, norm=norm, act=act
-        )
+        return conv_norm_act(inputs, outputs, stride=stride, padding=padding, dilation=dilation, norm=norm, act=act)
 
     def separable(channels: int, *, padding: int, dilation: int) -> nn.Sequential:
         return separable_conv_norm_act(channels, channels, padding=padding, dilation=dilation, norm=norm, act=act)

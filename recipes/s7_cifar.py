@@ -28,7 +28,7 @@ DEFAULTS = Config(
                 "shift_limit": 0.0625,
                 "scale_limit": 0.1,
                 "rotate_limit": 10,
-                "p": 0.5,
+                "p": 0.3,
             },
             {
                 "name": "CoarseDropout",
@@ -40,12 +40,12 @@ DEFAULTS = Config(
                 "min_width": 16,
                 "fill_value": "mean",
                 "mask_fill_value": None,
-                "p": 0.3,
+                "p": 0.15,
             },
         )
     ),
-    optimization=OptimizationConfig(optimizer="sgd", lr=0.2, warmup=0.25, weight_decay=5e-4, label_smoothing=0.1),
-    training=TrainingConfig(epochs=15, batch_size=128, patience=5),
+    optimization=OptimizationConfig(optimizer="sgd", lr=0.1, warmup=0.25, weight_decay=5e-4, label_smoothing=0.1),
+    training=TrainingConfig(epochs=15, batch_size=64, patience=5),
 )
 """What the recipe trains when nothing else is asked for."""
 

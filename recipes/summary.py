@@ -1,3 +1,31 @@
 """A network's layers, and what a recipe declares of it, as text and as JSON."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
 
+from architectures import create
+from framework.inspection import (
+    Constraints,
+    check,
+    constraint_table,
+    constraint_table_json,
+    layer_table,
+    layer_table_json,
+)
+from framework.report.summary import torchsummary_table
+
+
+def summary_text(arch: str, image_size: int, constraints: Mapping[str, Any]) -> str:
+    """torchsummary's table, then ours, then the constraints with a tick or a cross."""
+    network, shape = create(arch), (3, image_size, image_size)
+    findings = check(network, shape, Constraints(**constraints))
+    return "\n".join((torchsummary_table(network, shape), layer_table(network, shape), "", constraint_table(findings)))
+
+
+def summary_json(arch: str, image_size: int, constraints: Mapping[str, Any]) -> str:
+    """The same without torchsummary's table, as a JSON object."""
+    network, shape = create(arch), (3, image_size, image_size)
+    findings = check(network, shape, Constraints(**constraints))
+    content = {"arch": arch, **layer_table_json(network, shape), "constraints": constraint_table_json(findings)}
+    return json.dumps(content, indent=2)

@@ -8,6 +8,7 @@ from architectures import create
 from architectures.registry import ArchitectureError
 
 FAMILY = ["c1c2c3c40", "c1c2c3c40_reference", "c1c2c3c40_dilated", "c1c2c3c40_maxpool"]
+WIDTHS = (8, 16, 20, 40)
 
 
 def convolutions(network: nn.Module) -> Iterator[nn.Conv2d]:
@@ -66,7 +67,7 @@ def test_maxpool_pools_three_times_and_never_strides() -> None:
 
 def test_the_three_forms_have_the_same_parameters() -> None:
     shapes = [
-        [tuple(p.shape) for p in create(name, width=0.5).parameters()]
+        [tuple(p.shape) for p in create(name, widths=WIDTHS).parameters()]
         for name in ("c1c2c3c40", "c1c2c3c40_dilated", "c1c2c3c40_maxpool")
     ]
     assert shapes[0] == shapes[1] == shapes[2]
@@ -75,7 +76,7 @@ def test_the_three_forms_have_the_same_parameters() -> None:
 def test_dilation_computes_what_stride_computes_and_more() -> None:
     """Atrous equivalence: away from the border the dilated form contains the strided form's map at every 8th pixel."""
     torch.manual_seed(0)
-    strided, dilated = create("c1c2c3c40", width=0.25).eval(), create("c1c2c3c40_dilated", width=0.25).eval()
+    strided, dilated = (create(name, widths=WIDTHS).eval() for name in ("c1c2c3c40", "c1c2c3c40_dilated"))
     dilated.load_state_dict(strided.state_dict())
     x = torch.randn(1, 3, 160, 160)
     maps = [nn.Sequential(net.c1, net.c2, net.c3, net.c4)(x) for net in (strided, dilated)]

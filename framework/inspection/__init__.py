@@ -1,0 +1,38 @@
+"""What a network is, proved before it is trained: receptive field, coverage, cost and declared constraints."""
+
+from framework.inspection.constraints import Constraints, Finding, check, require
+from framework.inspection.cost import multiply_adds, parameter_count
+from framework.inspection.coverage import coverage_mask, input_coverage
+from framework.inspection.exact_field import LayerField, ReceptiveField
+from framework.inspection.receptive_field import receptive_field
+from framework.inspection.support import measured_coverage, measured_field
+from framework.inspection.table import (
+    LayerRow,
+    constraint_table,
+    constraint_table_json,
+    layer_rows,
+    layer_table,
+    layer_table_json,
+)
+
+__all__ = [
+    "Constraints",
+    "Finding",
+    "LayerField",
+    "LayerRow",
+    "ReceptiveField",
+    "check",
+    "constraint_table",
+    "constraint_table_json",
+    "coverage_mask",
+    "input_coverage",
+    "layer_rows",
+    "layer_table",
+    "layer_table_json",
+    "measured_coverage",
+    "measured_field",
+    "multiply_adds",
+    "parameter_count",
+    "receptive_field",
+    "require",
+]

@@ -1,0 +1,121 @@
+"""The layers and the constraints of a network as tables: text for people, plain data for programs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+from torch import nn
+
+from framework.inspection.constraints import Finding
+from framework.inspection.cost import operation_multiply_adds, parameter_count
+from framework.inspection.coverage import input_coverage
+from framework.inspection.network import Layer, follow_network
+from framework.inspection.receptive_field import field_of, receptive_field
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer: output shape (C, H, W), the parameters that it is the first to use, multiply-adds of one image.
+
+    `receptive_field` and `jump` are (height, width) in pixels, None after the positions can no longer be followed.
+    """
+
+    layer: str
+    output: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+    receptive_field: tuple[int, int] | None
+    jump: tuple[float, float] | None
+
+
+def layer_rows(model: nn.Module, input_shape: tuple[int, int, int]) -> tuple[LayerRow, ...]:
+    """The layers in the order in which they run on an image (C, H, W), and the parameters that none of them uses.
+
+    The parameters add up to `parameter_count`. Raises EmberfieldError for a shape that the model does not accept.
+    """
+    network = follow_network(model, input_shape)
+    fields = field_of(model, network).layers if network.untracked is None else (None,) * len(network.layers)
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    rows = []
+    for layer, field in zip(network.layers, fields, strict=True):
+        rows.append(
+            LayerRow(
+                layer=layer.name,
+                output=layer.value.shape[1:],
+                parameters=sum(sizes.pop(name, 0) for name in _parameters(layer)),
+                multiply_adds=sum(map(operation_multiply_adds, layer.operations)),
+                receptive_field=field.size if field else None,
+                jump=(float(field.jump[0]), float(field.jump[1])) if field else None,
+            )
+        )
+    if sizes:
+        rows.append(LayerRow("not used", (), sum(sizes.values()), 0, None, None))
+    assert sum(row.parameters for row in rows) == parameter_count(model)
+    return tuple(rows)
+
+
+def layer_table(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
+    """The layers as text: layer, output, parameters, multiply-adds, receptive field and jump; errors as above."""
+    rows = layer_rows(model, input_shape)
+    lines = [("layer", "output", "parameters", "multiply-adds", "receptive field", "jump")]
+    for row in rows:
+        field, jump = _both(row.receptive_field), _both(row.jump)
+        shape = "x".join(map(str, row.output))
+        lines.append((row.layer, shape, f"{row.parameters:,}", f"{row.multiply_adds:,}", field, jump))
+    parameters, adds = sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
+    lines.append(("total", "", f"{parameters:,}", f"{adds:,}", "", ""))
+    return _aligned(lines)
+
+
+def constraint_table(findings: tuple[Finding, ...]) -> str:
+    """The declared lines as text, a tick or a cross before each."""
+    lines = [("", "constraint", "figure", "limit", "where")]
+    for finding in findings:
+        figure = f"{finding.figure:,}" if isinstance(finding.figure, int) else f"{finding.figure:.4g}"
+        lines.append(("✓" if finding.holds else "✗", finding.name, figure, finding.limit, finding.where))
+    return _aligned(lines, right=frozenset([2]))
+
+
+def layer_table_json(model: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, Any]:
+    """The layers, and the figures of the network, as plain data for the json module; errors as in `layer_rows`.
+
+    Keys: layers, parameters, multiply_adds, receptive_field (height, width), receptive_field_method, input_coverage.
+    """
+    rows = layer_rows(model, input_shape)
+    field = receptive_field(model, input_shape)
+    return {
+        "layers": [asdict(row) for row in rows],
+        "parameters": sum(row.parameters for row in rows),
+        "multiply_adds": sum(row.multiply_adds for row in rows),
+        "receptive_field": list(field.network.size),
+        "receptive_field_method": field.method,
+        "input_coverage": input_coverage(model, input_shape),
+    }
+
+
+def constraint_table_json(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    """The declared lines as plain data for the json module, with the keys of a Finding."""
+    return [asdict(finding) for finding in findings]
+
+
+def _parameters(layer: Layer) -> list[str]:
+    return sorted({name for op in layer.operations for value in op.inputs for name in value.parameters})
+
+
+def _both(pair: tuple[float, float] | None) -> str:
+    if pair is None:
+        return ""
+    height, width = (str(Fraction(number).limit_denominator(1000)) for number in pair)
+    return height if height == width else f"{height}x{width}"
+
+
+def _aligned(lines: Sequence[tuple[str, ...]], right: frozenset[int] = frozenset([2, 3, 4, 5])) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

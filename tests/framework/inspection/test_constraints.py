@@ -1,0 +1,246 @@
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from architectures import create
+from framework.errors import ConstraintError, EmberfieldError
+from framework.inspection import Constraints, check, require
+
+SHAPE = (3, 32, 32)
+ASSIGNMENT = Constraints(
+    parameters_under=200_000,
+    receptive_field_over=44,
+    requires=("depthwise_separable", "dilated", "global_average_pooling"),
+    forbids=("max_pooling", "pooling"),
+)
+
+
+class Call(nn.Module):
+    """A module whose forward is a function of itself and the image, for calls that hide in it."""
+
+    def __init__(self, function: Callable[..., Tensor], **parameters: Tensor) -> None:
+        super().__init__()
+        self.function = function
+        for name, value in parameters.items():
+            self.register_parameter(name, nn.Parameter(value))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self, x)
+
+
+def holds(network: nn.Module, **declared: Any) -> bool:
+    (finding,) = check(network, SHAPE, Constraints(**declared))
+    return finding.holds
+
+
+@pytest.mark.parametrize("name", ["c1c2c3c40", "c1c2c3c40_reference", "c1c2c3c40_dilated"])
+def test_the_assignment_is_met(name: str) -> None:
+    findings = check(create(name), SHAPE, ASSIGNMENT)
+    assert len(findings) == 7
+    require(findings)
+
+
+def test_the_max_pooling_network_is_refused_with_every_broken_line() -> None:
+    findings = check(create("c1c2c3c40_maxpool"), SHAPE, ASSIGNMENT)
+    with pytest.raises(ConstraintError) as caught:
+        require(findings)
+    assert caught.value.exit_code == 8
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["max pooling", "pooling"]
+    assert "c2.down.pool, c3.down.pool, c4.down.pool" in lines[1]
+
+
+@pytest.mark.parametrize("field", ["parameters_under", "multiply_adds_under", "receptive_field_over"])
+def test_limits_are_strict(field: str) -> None:
+    figure = {"parameters_under": 112, "multiply_adds_under": 30 * 30 * 108, "receptive_field_over": 3}[field]
+    better = figure + (1 if field.endswith("under") else -1)
+    assert not holds(nn.Conv2d(3, 4, 3), **{field: figure})
+    assert holds(nn.Conv2d(3, 4, 3), **{field: better})
+
+
+def test_coverage_may_equal_its_limit() -> None:
+    lattice = nn.Conv2d(3, 4, 1, stride=2)
+    assert holds(lattice, input_coverage_from=0.25)
+    assert not holds(lattice, input_coverage_from=0.26)
+
+
+def test_the_number_of_strided_convolutions_is_exact() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.AvgPool2d(2, 2), nn.ConvTranspose2d(4, 4, 3, 2))
+    assert [holds(network, strided_convs=number) for number in range(3)] == [False, True, False]
+
+
+HIDDEN_MAXIMA = {
+    "functional": lambda self, x: F.max_pool2d(x, 2),
+    "method": lambda self, x: torch.max_pool2d(x, 3, 1, 1),
+    "with indices": lambda self, x: F.max_pool2d(x, 2, return_indices=True)[0],
+    "global": lambda self, x: x.amax((2, 3)),
+    "adaptive": lambda self, x: F.adaptive_max_pool2d(x, 4),
+    "flattened": lambda self, x: x.flatten(2).max(2).values,
+    "reshaped": lambda self, x: x.view(1, 3, 16, 2, 16, 2).amax((3, 5)),
+    "not used": lambda self, x: (F.max_pool2d(x, 2), x)[1],
+    "behind a branch on the values": lambda self, x: F.max_pool2d(x, 2) if x.sum() < 1e9 else x,
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN_MAXIMA)
+def test_hidden_max_pooling_is_caught(name: str) -> None:
+    network = Call(HIDDEN_MAXIMA[name])
+    assert not holds(network, forbids=("max_pooling",))
+    assert not holds(network, forbids=("pooling",))
+    assert holds(Call(lambda self, x: x.relu()), forbids=("max_pooling",))
+
+
+def test_a_maximum_over_channels_is_no_pooling() -> None:
+    assert holds(Call(lambda self, x: x.amax(1, keepdim=True)), forbids=("max_pooling",))
+
+
+def test_pooling_by_average_is_caught_and_global_average_is_not() -> None:
+    assert not holds(Call(lambda self, x: F.avg_pool2d(x, 2)), forbids=("pooling",))
+    assert not holds(nn.AdaptiveAvgPool2d(4), forbids=("pooling",))
+    for average in GLOBAL_AVERAGES:
+        assert all(finding.holds for finding in check(average, SHAPE, Constraints(forbids=("pooling", "strides"))))
+
+
+GLOBAL_AVERAGES = [
+    nn.AdaptiveAvgPool2d(1),
+    nn.AvgPool2d(32),
+    Call(lambda self, x: x.mean((2, 3))),
+    Call(lambda self, x: x.mean([-1, -2], keepdim=True)),
+    Call(lambda self, x: F.adaptive_avg_pool2d(x, (1, 1))),
+    Call(lambda self, x: x.flatten(2).mean(-1)),
+    Call(lambda self, x: x.mean(3).mean(2)),
+]
+
+
+@pytest.mark.parametrize("network", GLOBAL_AVERAGES)
+def test_global_average_pooling_in_all_its_forms(network: nn.Module) -> None:
+    assert holds(network, requires=("global_average_pooling",))
+
+
+def test_the_average_of_a_side_branch_is_not_the_global_one() -> None:
+    gate = Call(lambda self, x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)))
+    assert not holds(nn.Sequential(gate, nn.Flatten(), nn.Linear(3072, 10)), requires=("global_average_pooling",))
+    assert holds(nn.Sequential(gate, nn.AdaptiveAvgPool2d(1)), requires=("global_average_pooling",))
+
+
+@pytest.mark.parametrize("network", [nn.Flatten(), nn.AvgPool2d(16), nn.AdaptiveMaxPool2d(1)])
+def test_what_is_not_a_global_average(network: nn.Module) -> None:
+    assert not holds(network, requires=("global_average_pooling",))
+
+
+def depthwise_then(*layers: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 3, 3, groups=3), *layers)
+
+
+def functional_separable(self: Any, x: Tensor) -> Tensor:
+    return F.conv2d(F.conv2d(x, self.depthwise, padding=2, dilation=2, groups=3), self.pointwise)
+
+
+SEPARABLE = {
+    "in sequence": depthwise_then(nn.Conv2d(3, 8, 1)),
+    "norm and activation between": depthwise_then(nn.BatchNorm2d(3), nn.ReLU6(), nn.Conv2d(3, 8, 1)),
+    "pointwise first": nn.Sequential(nn.Conv2d(3, 8, 1), nn.GELU(), nn.Conv2d(8, 8, 5, groups=8)),
+    "raw parameters": Call(functional_separable, depthwise=torch.ones(3, 1, 3, 3), pointwise=torch.ones(8, 3, 1, 1)),
+    "a linear layer on the channels": depthwise_then(
+        Call(lambda self, x: F.linear(x.permute(0, 2, 3, 1), self.weight), weight=torch.ones(8, 3))
+    ),
+}
+
+
+def written_through_a_view(self: Any, x: Tensor) -> Tensor:
+    out = torch.zeros(1, 8, 32, 32)
+    out[:, :, :] = functional_separable(self, x)
+    return out
+
+
+SEPARABLE["written through a view"] = Call(
+    written_through_a_view, depthwise=torch.ones(3, 1, 3, 3), pointwise=torch.ones(8, 3, 1, 1)
+)
+NOT_SEPARABLE = {
+    "dense": nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1)),
+    "no pointwise": depthwise_then(nn.ReLU(), nn.Conv2d(3, 8, 3)),
+    "a pooling between": depthwise_then(nn.AvgPool2d(2), nn.Conv2d(3, 8, 1)),
+    "grouped only": nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 4, 1)),
+    "not used": Call(
+        lambda self, x: (functional_separable(self, x), x)[1],
+        depthwise=torch.ones(3, 1, 3, 3),
+        pointwise=torch.ones(8, 3, 1, 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEPARABLE)
+def test_depthwise_separable(name: str) -> None:
+    assert holds(SEPARABLE[name], requires=("depthwise_separable",))
+
+
+@pytest.mark.parametrize("name", NOT_SEPARABLE)
+def test_not_depthwise_separable(name: str) -> None:
+    assert not holds(NOT_SEPARABLE[name], requires=("depthwise_separable",))
+
+
+def test_dilated() -> None:
+    assert holds(nn.Conv2d(3, 4, 3, dilation=2), requires=("dilated",))
+    assert holds(SEPARABLE["raw parameters"], requires=("dilated",))
+    assert not holds(nn.Conv2d(3, 4, 3), requires=("dilated",))
+    assert not holds(nn.Conv2d(3, 4, 1, dilation=2), requires=("dilated",))
+    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 4, 3, padding=2, dilation=2))
+    assert not holds(pooled, requires=("dilated",))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Conv2d(3, 4, 1, 2),
+        nn.MaxPool2d(2),
+        Call(lambda self, x: x[:, :, ::2, ::2]),
+        Call(lambda self, x: F.conv2d(x, self.weight, stride=(1, 2)), weight=torch.ones(4, 3, 1, 1)),
+    ],
+)
+def test_strides_are_caught(network: nn.Module) -> None:
+    assert not holds(network, forbids=("strides",))
+
+
+def test_without_strides() -> None:
+    assert holds(create("c1c2c3c40_dilated"), forbids=("strides",))
+
+
+def test_every_other_channel_is_no_stride() -> None:
+    assert holds(Call(lambda self, x: x[:, ::2]), forbids=("strides",))
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"parameters_under": -1}, "parameters_under -1"),
+        ({"receptive_field_over": 4.5}, "receptive_field_over 4.5"),
+        ({"strided_convs": True}, "strided_convs True"),
+        ({"input_coverage_from": 25}, "input_coverage_from 25"),
+        ({"requires": ("dilation",)}, "requires 'dilation' is unknown; nearest 'dilated'; valid: depthwise_separable"),
+        ({"forbids": ("stride",)}, "forbids 'stride' is unknown; nearest 'strides'"),
+    ],
+)
+def test_wrong_constraints(declared: dict[str, Any], message: str) -> None:
+    with pytest.raises(EmberfieldError, match=message):
+        Constraints(**declared)
+
+
+def test_nothing_declared_finds_nothing() -> None:
+    assert check(nn.Conv2d(3, 4, 3), SHAPE, Constraints()) == ()
+    require(())
+
+
+def test_the_gate_is_quick() -> None:
+    network = create("c1c2c3c40_reference")
+    everything = Constraints(
+        input_coverage_from=0.2, strided_convs=3, multiply_adds_under=10**9, receptive_field_over=1
+    )
+    check(network, SHAPE, everything)  # what torch imports at its first trace is not the gate's
+    began = time.process_time()
+    require(check(network, SHAPE, everything))
+    assert time.process_time() - began < 1

@@ -1,0 +1,110 @@
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from framework import checkpoint as module
+from framework.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from framework.description import Description
+from framework.errors import CheckpointError
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "a.pt", {"x": torch.arange(3), "y": [1, 2.5, "z", None, True]})
+    state = load_checkpoint(tmp_path / "a.pt")
+    assert torch.equal(state["x"], torch.arange(3))
+    assert state["y"] == [1, 2.5, "z", None, True]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+
+
+@pytest.mark.parametrize("call", ["save", "fsync", "replace"])
+def test_a_write_that_fails_leaves_the_old_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    path = tmp_path / "a.pt"
+    save_checkpoint(path, {"x": 1})
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(*{"save": (torch, "save"), "fsync": (os, "fsync"), "replace": (Path, "replace")}[call], fail)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(path, {"x": 2})
+    monkeypatch.undo()
+    assert load_checkpoint(path)["x"] == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.pt"]
+
+
+def test_the_file_and_its_folder_reach_the_disk_around_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    real_fsync, real_replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("fsync"), real_fsync(fd))[1])
+    monkeypatch.setattr(Path, "replace", lambda a, b: (calls.append("replace"), real_replace(a, b))[1])
+    save_checkpoint(tmp_path / "a.pt", {"x": 1})
+    assert calls == ["fsync", "replace", "fsync"]
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 almost a zip"])
+def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"a\.pt is damaged or not a checkpoint"):
+        load_checkpoint(tmp_path / "a.pt")
+
+
+def test_a_cut_off_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    save_checkpoint(path, {"x": torch.zeros(1000)})
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_checkpoint(path)
+
+
+def test_a_missing_file_and_a_foreign_one_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        load_checkpoint(tmp_path / "none.pt")
+    torch.save({"format": module.FORMAT + 1}, tmp_path / "new.pt")
+    with pytest.raises(CheckpointError, match="is not a checkpoint of format 1: it has 2"):
+        load_checkpoint(tmp_path / "new.pt")
+    torch.save([1, 2], tmp_path / "list.pt")
+    with pytest.raises(CheckpointError, match="is not a checkpoint of format 1: it has list"):
+        load_checkpoint(tmp_path / "list.pt")
+
+
+class Harmful:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.target),)
+
+
+def test_nothing_in_a_file_is_ever_run(tmp_path: Path) -> None:
+    target = tmp_path / "harmed"
+    torch.save({"format": module.FORMAT, "x": Harmful(target)}, tmp_path / "bad.pt")
+    with pytest.raises(CheckpointError, match="damaged or not a checkpoint"):
+        load_checkpoint(tmp_path / "bad.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Harmful(target)))
+    with pytest.raises(CheckpointError):
+        load_checkpoint(tmp_path / "plain.pt")
+    assert not target.exists()
+
+
+def test_weights_that_do_not_fit_are_named() -> None:
+    model = nn.Linear(3, 2)
+    with pytest.raises(CheckpointError, match="here is of another architecture: bias: the checkpoint lacks it"):
+        load_weights(model, {"weight": torch.zeros(2, 3)}, "here")
+    with pytest.raises(CheckpointError, match="scale: the network lacks it"):
+        load_weights(model, model.state_dict() | {"scale": torch.zeros(1)}, "here")
+    with pytest.raises(CheckpointError, match=r"weight has shape \(3, 3\), the network's has \(2, 3\)"):
+        load_weights(model, {"bias": torch.zeros(2), "weight": torch.zeros(3, 3)}, "here")
+
+
+@pytest.mark.parametrize("content", [None, {"arch": "a"}, "text"])
+def test_a_description_that_is_not_whole_is_refused(content: object) -> None:
+    with pytest.raises(CheckpointError, match="x does not describe its network"):
+        Description.of({"description": content}, "x")
