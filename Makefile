@@ -1,10 +1,12 @@
 # `make train` and `make test` do all the set-up. ARGS are passed on: make train ARGS="--data ../cifar10"
 PYTHON ?= python3
-VENV ?= .venv
+VENV = .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
+# A virtual environment or an installation that was cut short is made again.
+.DELETE_ON_ERROR:
 .PHONY: train test check soak clean
 
 train: $(VENV)/.installed
@@ -19,11 +21,11 @@ check: $(VENV)/.test-installed
 	$(BIN)/mypy
 
 soak: $(VENV)/.test-installed
-	EMBERFIELD_SOAK=1 $(BIN)/python -m pytest
+	EMBERFIELD_SOAK=1 $(BIN)/python -m pytest --timeout=3600
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Emberfield needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Emberfield needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing). Try make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
@@ -35,4 +37,4 @@ $(VENV)/.test-installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

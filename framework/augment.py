@@ -92,7 +92,7 @@ def _make(declared: Mapping[str, Any], mean: tuple[float, ...]) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "ShiftScaleRotate is a special case of Affine", UserWarning)
-            return kind(**arguments, strict=True) if "strict" in valid else kind(**arguments)
+            return kind(**arguments)
     except (ValueError, TypeError) as error:
         raise EmberfieldError(f"{name} refuses {arguments}: {error}") from error
 

@@ -4,7 +4,7 @@ A training batch is a pure function of its step, so a run can start at any step 
 Images stay uint8 in NHWC until `normalize` turns a whole batch into what a network takes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -131,11 +131,20 @@ class _Steps:
 
 
 def evaluation_batches(
-    images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], indices: Sequence[int], *, batch_size: int = 1000
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.int64],
+    *,
+    batch_size: int = 1000,
+    limit: int | None = None,
 ) -> Iterator[Batch]:
-    """The images at `indices` as they are, in order, every one exactly once; the last batch may be smaller."""
-    for start in range(0, len(indices), batch_size):
-        chosen = np.asarray(indices[start : start + batch_size])
+    """The images at `indices` as they are, in order, every one exactly once; the last batch may be smaller.
+
+    `limit` cuts a dry run off after that many batches.
+    """
+    starts = range(0, len(indices), batch_size)
+    for start in starts[:limit]:
+        chosen = indices[start : start + batch_size]
         yield torch.from_numpy(images[chosen]), torch.from_numpy(labels[chosen])
 
 

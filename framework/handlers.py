@@ -43,7 +43,8 @@ def after_every_epoch(
     """Attaches to the trainer, for the end of each epoch: validate, decide, log, save.
 
     `held_out` makes the batches to validate on, or is None when all images are trained on. Early stopping counts
-    only after the share `patience_from` of the epochs. The order matters: a checkpoint holds its own epoch's record
+    only after the share `patience_from` of the epochs, and never without held-out images. The order matters: a
+    checkpoint holds its own epoch's record
     and early-stopping counter, and `best` is written before `last`, so that a resume never finds `last` ahead of it.
     """
     trainer = state.trainer
@@ -67,7 +68,8 @@ def after_every_epoch(
         state.history.append(record)
 
     def stop_early(engine: Engine) -> None:
-        if state.early_stopping is not None and engine.state.epoch > patience_from * (engine.state.max_epochs or 0):
+        counts = held_out is not None and engine.state.epoch > patience_from * (engine.state.max_epochs or 0)
+        if state.early_stopping is not None and counts:
             state.early_stopping(evaluator)
             state.stopped_early = bool(engine.should_terminate)
 

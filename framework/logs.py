@@ -32,14 +32,13 @@ class EpochLog:
     """
 
     def __init__(
-        self, run: RunDirectory, *, heading: str, epochs: int, history: Sequence[Record], say: Callable[[str], None]
+        self, run: RunDirectory, *, epochs: int, history: Sequence[Record], say: Callable[[str], None]
     ) -> None:
         self.run = run
         self.epochs = epochs
         self.say = say
         write_text(run.log, "".join(json.dumps(record) + "\n" for record in history))
-        lines = [heading, *(epoch_line(record, epochs) for record in history)]
-        write_text(run.training_log, "".join(line + "\n" for line in lines))
+        write_text(run.training_log, "".join(epoch_line(record, epochs) + "\n" for record in history))
         self.events = SummaryWriter(str(run.path / "tensorboard"), purge_step=len(history) + 1)
 
     def __call__(self, record: Record) -> None:

@@ -12,7 +12,7 @@ import click
 from framework.config import Config
 
 
-class JsonText(click.ParamType):
+class JsonText(click.ParamType[Any]):
     """An option whose value is JSON of one kind."""
 
     def __init__(self, kind: type) -> None:

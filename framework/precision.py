@@ -38,7 +38,7 @@ def _training_seconds(model: nn.Module, input_shape: tuple[int, ...], precision:
         began = time.perf_counter()
         with arithmetic(images.device, precision):
             output: Tensor = model(images)
-        output.float().sum().backward()
+        torch.autograd.backward(output.float().sum())
         return time.perf_counter() - began
 
     once()

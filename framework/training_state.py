@@ -1,5 +1,6 @@
 """Everything that a run would lose if the machine went away, as one checkpoint and back."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from framework.checkpoint import load_weights
+from framework.description import Description
 from framework.errors import CheckpointError
 
 Record = dict[str, float]
@@ -31,7 +33,7 @@ class TrainingState:
     optimizer: Optimizer
     schedule: LambdaLR
     trainer: Engine
-    description: Mapping[str, Any]
+    description: Description
     ema: AveragedModel | None = None
     early_stopping: EarlyStopping | None = None
     history: list[Record] = field(default_factory=list)
@@ -52,7 +54,7 @@ class TrainingState:
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values only."""
         return {
-            "description": dict(self.description),
+            "description": dataclasses.asdict(self.description),
             "weights": self.evaluated.state_dict(),
             "model": self.model.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),

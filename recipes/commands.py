@@ -84,13 +84,11 @@ def command_line(
             dataset=dataset,
             image_size=restored.description.image_size,
             cache=cache_folder(),
-            notify=lambda text: click.echo(text, err=True),
+            notify=warn,
         )
         figures = test_figures(restored, images)
-        click.echo(
-            f"checkpoint    {restored.source}\ndata          {images.name}, {len(images.test_labels)} test images"
-        )
-        click.echo(f"test loss     {figures['loss']:.4f}\ntest accuracy {figures['accuracy']:.2%}".replace("%", " %"))
+        click.echo(f"checkpoint {restored.source}\ndata {images.name}, {len(images.test_labels)} test images")
+        click.echo(f"test loss {figures['loss']:.4f}\ntest accuracy {100 * figures['accuracy']:.2f} %")
 
     @group.command("predict", short_help="Classify image files.")
     @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -105,7 +103,7 @@ def command_line(
         check_libraries()
         restored = restore(checkpoint, choose_device(device))
         for image, (class_name, confidence) in zip(images, predictions(restored, images), strict=True):
-            click.echo(f"{image}  {class_name}  {confidence:.1%}".replace("%", " %"))
+            click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
 
     @group.command("summary", short_help="Show a network's layers and what is declared of it.")
     @click.option("--arch", default=defaults.network.arch, show_default=True, help="a registered architecture")
@@ -165,6 +163,11 @@ def resolve_config(defaults: Config, run: RunDirectory, config_file: Path | None
     if saved is not None and (changed := differences(saved, config)):
         raise RunDirectoryError(f"cannot resume {run.path}: {'; '.join(changed)}")
     return config
+
+
+def warn(text: str) -> None:
+    """Says something on standard error."""
+    click.echo(text, err=True)
 
 
 def checkpoint_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from framework.sources.folder import read_image
 
 from framework.data import normalize
+from framework.sources.folder import read_image
 from recipes.restoring import Restored
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -56,14 +57,15 @@ def restore(path: Path, device: torch.device, arch: str | None = None) -> Restor
         **description.arch_options,
     )
     load_weights(network, checkpoint["weights"], str(source))
-    network = network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     return Restored(network.eval(), description, device, source)
 
 
-def test_figures(restored: Restored, data: ImageData, limit_batches: int | None = None) -> dict[str, float]:
+def test_figures(restored: Restored, data: ImageData, limit: int | None = None) -> dict[str, float]:
     """'accuracy' (a share) and 'loss' on all test images, in float32 whatever the training's precision was.
 
-    Raises DataError for images of other classes or shape than the network's.
+    `limit` cuts a dry run off after that many batches. Raises DataError for images of other classes or channels than
+    the network's.
     """
     description = restored.description
     if list(data.class_names) != description.class_names:
@@ -76,6 +78,6 @@ def test_figures(restored: Restored, data: ImageData, limit_batches: int | None 
     evaluator = make_evaluator(
         restored.network, statistics=description.statistics, device=restored.device, precision="float32"
     )
-    count = len(data.test_labels) if limit_batches is None else 1000 * limit_batches
-    evaluator.run(evaluation_batches(data.test_images, data.test_labels, range(len(data.test_labels))[:count]))
+    every = np.arange(len(data.test_labels))
+    evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, limit=limit))
     return dict(evaluator.state.metrics)

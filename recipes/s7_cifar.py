@@ -5,8 +5,8 @@
 trains, tests once at the end, and leaves a run directory. RESULTS.md has its time and accuracy with the machine.
 """
 
-import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from framework.config import (
     AugmentationConfig,
@@ -16,7 +16,7 @@ from framework.config import (
     TrainingConfig,
 )
 from framework.run_directory import RunDirectory
-from recipes.commands import command_line
+from recipes.commands import command_line, warn
 
 DEFAULTS = Config(
     network=NetworkConfig(arch="c1c2c3c40"),
@@ -28,6 +28,7 @@ DEFAULTS = Config(
                 "shift_limit": 0.0625,
                 "scale_limit": 0.1,
                 "rotate_limit": 10,
+                "value": "mean",
                 "p": 0.3,
             },
             {
@@ -49,7 +50,7 @@ DEFAULTS = Config(
 )
 """What the recipe trains when nothing else is asked for."""
 
-CONSTRAINTS = {
+CONSTRAINTS: dict[str, Any] = {
     "parameters_under": 200_000,
     "receptive_field_over": 44,
     "requires": ("depthwise_separable", "dilated", "global_average_pooling"),
@@ -68,128 +69,53 @@ def train(config: Config, run: RunDirectory, say: Callable[[str], None]) -> None
     check_libraries()
 
     import torch
-    from torch import nn
 
     from architectures import create
-    from framework.augment import build_augmentation
     from framework.checkpoint import load_checkpoint
-    from framework.data import TrainingBatches, channel_statistics, evaluation_batches, held_out_split
-    from framework.description import Description
-    from framework.engines import make_ema, make_evaluator, make_trainer
-    from framework.handlers import after_every_epoch, average_over_epoch, make_early_stopping
     from framework.inspection import Constraints, check, require
-    from framework.logs import EpochLog, show_progress
-    from framework.optimization import make_optimizer, make_schedule
+    from framework.logs import EpochLog
     from framework.precision import choose_precision
+    from framework.preparation import prepare
     from framework.randomness import torch_seed
-    from framework.training_state import TrainingState
-    from recipes.artefacts import describe, open_source, record_results, record_start, require_same_data
+    from framework.training import fit, make_training
+    from recipes.artefacts import describe, read_saved, record_results, record_start
 
-    # The images, their statistics, the held-out split, and the batch of every step.
+    # The images, with a held-out part of the training images for every choice.
     device = choose_device(config.machine.device)
-    data = open_source(config.data)
-    statistics = channel_statistics(data.train_images)
-    holdout = len(data.train_labels) // 10 if config.data.holdout is None else config.data.holdout
-    trained, held_out = held_out_split(data.train_labels, holdout, config.training.seed)
-    augment = build_augmentation(config.augmentation.transforms, [255 * mean for mean in statistics.mean])
-    batches = TrainingBatches(
-        images=data.train_images,
-        labels=data.train_labels,
-        indices=trained,
-        batch_size=config.training.batch_size,
-        seed=config.training.seed,
-        augment=augment,
-        limit=config.training.limit_batches,
-    )
-    validation = held_out[: 1000 * (config.training.limit_batches or len(held_out))]
+    images = prepare(config, warn)
+    steps = config.training.epochs * images.batches.epoch_length
 
-    # The network, created by name and held to what the recipe declares of it.
+    # The network, created by name and held to what is declared of it.
     torch.manual_seed(torch_seed(config.training.seed, "weights"))
     network = create(
-        config.network.arch, num_classes=data.num_classes, in_channels=data.channels, **config.network.arch_options
+        config.network.arch,
+        num_classes=images.data.num_classes,
+        in_channels=images.data.channels,
+        **config.network.arch_options,
     )
-    input_shape = (data.channels, config.data.image_size, config.data.image_size)
-    findings = check(network, input_shape, Constraints(**CONSTRAINTS))
+    findings = check(network, images.input_shape, Constraints(**CONSTRAINTS))
     if not config.network.unconstrained:
         require(findings)
-    network = network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
 
-    # One optimizer step an iteration; a resumed run keeps its arithmetic.
-    saved = load_checkpoint(run.last) if run.last.is_file() else None
-    began = Description.of(saved, str(run.last)) if saved else None
-    if began:
-        require_same_data(run, began, data)
-    precision = began.precision if began else choose_precision(config.machine.precision, network, input_shape, device)
-    description = describe(config, data, statistics, precision)
-    steps = config.training.epochs * batches.epoch_length
-    optimizer = make_optimizer(network, config.optimization)
-    schedule = make_schedule(optimizer, steps, config.optimization)
-    ema = make_ema(network, config.training.ema_decay)
-    trainer = make_trainer(
-        network,
-        optimizer,
-        schedule,
-        loss=nn.CrossEntropyLoss(label_smoothing=config.optimization.label_smoothing),
-        statistics=statistics,
-        device=device,
-        precision=precision,
-        seed=config.training.seed,
-        clip_norm=config.optimization.clip_norm,
-        ema=ema,
+    # A used directory goes on from its last checkpoint, in the arithmetic that it began with.
+    saved = read_saved(run, images.data)
+    precision = (
+        saved.precision if saved else choose_precision(config.machine.precision, network, images.input_shape, device)
     )
-    state = TrainingState(
-        model=network,
-        optimizer=optimizer,
-        schedule=schedule,
-        trainer=trainer,
-        ema=ema,
-        early_stopping=make_early_stopping(trainer, config.training.patience) if len(validation) else None,
-        description=dataclasses.asdict(description),
+    description = describe(config, images, precision)
+    state = make_training(
+        network, config, steps=steps, statistics=images.statistics, device=device, description=description
     )
     if saved:
-        state.load_state_dict(saved, str(run.last))
+        state.load_state_dict(load_checkpoint(run.last), str(run.last))
     else:
-        record_start(
-            run,
-            config,
-            data,
-            batches,
-            network,
-            held_out=len(held_out),
-            device=device,
-            description=description,
-            effective=augment.effective,
-        )
+        record_start(run, config, images, network, findings, description, device)
 
-    # Every epoch: validate on the held-out images, stop early or not, log, save.
-    log = EpochLog(
-        run,
-        heading=f"{config.network.arch} on {data.name}, {len(trained)} training images, {len(held_out)} held out",
-        epochs=config.training.epochs,
-        history=state.history,
-        say=say,
-    )
-    average_over_epoch(trainer, device)
-    show_progress(trainer)
-    after_every_epoch(
-        state,
-        run,
-        evaluator=make_evaluator(state.evaluated, statistics=statistics, device=device, precision=precision),
-        held_out=(lambda: evaluation_batches(data.train_images, data.train_labels, validation))
-        if len(validation)
-        else None,
-        patience_from=config.training.patience_from,
-        log=log,
-    )
-    if trainer.state.iteration < steps and not state.stopped_early:
-        trainer.run(
-            batches.stream(trainer.state.iteration, steps, config.machine.workers),
-            max_epochs=config.training.epochs,
-            epoch_length=batches.epoch_length,
-        )
-
-    # The test images, once, by the weights that the held-out images chose.
-    record_results(run, config, data, state, log, device)
+    # Training, with a validation after every epoch; then the test images, once.
+    log = EpochLog(run, epochs=config.training.epochs, history=state.history, say=say)
+    fit(state, images, config, run, device=device, log=log, workers=config.machine.workers)
+    record_results(run, config, images, state, log, device)
     log.close()
 
 

@@ -66,7 +66,7 @@ def test_an_unknown_option_offers_the_nearest(name: str) -> None:
 
 def test_an_option_without_a_default_is_asked_for() -> None:
     register("needy")(lambda *, num_classes, depth: nn.Linear(depth, num_classes))
-    with pytest.raises(ArchitectureError, match="'needy' cannot be called with num_classes: missing .* 'depth'"):
+    with pytest.raises(ArchitectureError, match=r"'needy' cannot be called with num_classes: missing .* 'depth'"):
         create("needy")
     assert isinstance(create("needy", depth=3), nn.Linear)
 
@@ -84,7 +84,7 @@ def test_options_are_listed_with_their_defaults() -> None:
 
 
 def test_what_is_no_module_is_refused() -> None:
-    register("text")(lambda num_classes: "no network")
+    register("text")(lambda num_classes: "no network")  # type: ignore[type-var]
     with pytest.raises(ArchitectureError, match=r"'text' made a str, not an nn\.Module"):
         create("text")
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from framework.config import OptimizationConfig
 from framework.data import TrainingBatches, channel_statistics, evaluation_batches, held_out_split
+from framework.description import Description
 from framework.engines import make_ema, make_evaluator, make_trainer
 from framework.handlers import after_every_epoch, average_over_epoch, make_early_stopping
 from framework.optimization import make_optimizer, make_schedule
@@ -19,6 +20,18 @@ from framework.run_directory import RunDirectory
 from framework.training_state import Record, TrainingState
 
 CPU = torch.device("cpu")
+DESCRIPTION = Description(
+    arch="small",
+    arch_options={},
+    in_channels=1,
+    image_size=28,
+    class_names=[str(digit) for digit in range(10)],
+    mean=[0.0],
+    std=[1.0],
+    data="digits",
+    data_hash="",
+    precision="float32",
+)
 
 
 def grey_digits() -> tuple[np.ndarray, np.ndarray]:
@@ -104,7 +117,7 @@ def make_training(
         trainer=trainer,
         ema=ema,
         early_stopping=make_early_stopping(trainer, patience),
-        description={"arch": "small"},
+        description=DESCRIPTION,
     )
     logged: list[Record] = []
     average_over_epoch(trainer, CPU)

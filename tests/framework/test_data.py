@@ -139,7 +139,7 @@ def test_only_the_training_indices_are_visited() -> None:
 
 def test_evaluation_sees_every_image_once_in_order() -> None:
     images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
-    batches = list(evaluation_batches(images, np.arange(10), range(10), batch_size=4))
+    batches = list(evaluation_batches(images, np.arange(10), np.arange(10), batch_size=4))
     assert [len(labels) for _, labels in batches] == [4, 4, 2]
     assert torch.cat([labels for _, labels in batches]).tolist() == list(range(10))
     assert torch.equal(torch.cat([x for x, _ in batches]), torch.from_numpy(images))

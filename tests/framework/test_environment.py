@@ -1,7 +1,9 @@
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -50,11 +52,43 @@ def test_cuda_bfloat16_is_read_from_the_capability(
 
 
 def test_description_names_versions_and_machine() -> None:
-    described = describe_environment()
+    described: dict[str, Any] = describe_environment()
+    assert json.loads(json.dumps(described)) == described
     assert described["packages"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert described["python"] == sys.version.split()[0]
-    commit = described["commit"]
-    assert commit is None or len(commit) == 40
+    assert described["threads"] == torch.get_num_threads()
+
+
+def test_commit_and_changes_are_those_of_the_source_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "framework" / "environment.py"))
+
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+        done = subprocess.run(
+            ["git", "-C", str(tmp_path), *identity, *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def seen() -> tuple[object, object]:
+        described = describe_environment()
+        return described["commit"], described["uncommitted_changes"]
+
+    assert seen() == (None, None)
+    git("init", "--quiet")
+    (tmp_path / "file").write_text("first")
+    git("add", "file")
+    git("commit", "--quiet", "--no-gpg-sign", "--message", "first")
+    commit = git("rev-parse", "HEAD")
+    assert seen() == (commit, False)
+    (tmp_path / "file").write_text("second")
+    assert seen() == (commit, True)
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "framework" / "environment.py"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert describe_environment()["commit"] is None
 
 
 def test_doctor_complains_of_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

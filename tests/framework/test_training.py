@@ -189,7 +189,7 @@ def test_evaluation_equals_a_plain_loop(tmp_path: Path) -> None:
 
     statistics = channel_statistics(images)
     evaluator = make_evaluator(model, statistics=statistics, device=CPU, precision="float32")
-    evaluator.run(evaluation_batches(images, labels, range(333), batch_size=100))
+    evaluator.run(evaluation_batches(images, labels, np.arange(333), batch_size=100))
     model.eval()
     with torch.no_grad():
         logits = model(normalize(torch.from_numpy(images[:333]), statistics))

@@ -1,0 +1,91 @@
+"""From a configuration to everything that training reads: images, statistics, the held-out split, the batches."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from framework.augment import Augmentation, build_augmentation
+from framework.config import Config
+from framework.data import (
+    Batch,
+    Statistics,
+    TrainingBatches,
+    channel_statistics,
+    evaluation_batches,
+    held_out_split,
+)
+from framework.sources import ImageData, cache_folder, open_data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a training reads.
+
+    `held_out` are indices of training images kept for choices; `limit` is the number of batches that a dry run
+    evaluates.
+    """
+
+    data: ImageData
+    statistics: Statistics
+    augmentation: Augmentation
+    batches: TrainingBatches
+    held_out: npt.NDArray[np.int64]
+    limit: int | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        height, width = self.data.train_images.shape[1:3]
+        return self.data.channels, int(height), int(width)
+
+    def validation(self) -> Iterator[Batch]:
+        """The held-out images as they are, in batches."""
+        return evaluation_batches(self.data.train_images, self.data.train_labels, self.held_out, limit=self.limit)
+
+    def test(self) -> Iterator[Batch]:
+        """The test images, in batches."""
+        every = np.arange(len(self.data.test_labels))
+        return evaluation_batches(self.data.test_images, self.data.test_labels, every, limit=self.limit)
+
+
+def prepare(config: Config, notify: Callable[[str], None]) -> Prepared:
+    """Opens the images and lays out the training; `notify` is told what the user has to know.
+
+    Mean and deviation are those of all training images. Raises DataError and EmberfieldError as the parts do.
+    """
+    data = open_images(config, notify)
+    statistics = channel_statistics(data.train_images)
+    holdout = len(data.train_labels) // 10 if config.data.holdout is None else config.data.holdout
+    trained, held_out = held_out_split(data.train_labels, holdout, config.training.seed)
+    augmentation = build_augmentation(config.augmentation.transforms, [255 * mean for mean in statistics.mean])
+    batches = TrainingBatches(
+        images=data.train_images,
+        labels=data.train_labels,
+        indices=trained,
+        batch_size=config.training.batch_size,
+        seed=config.training.seed,
+        augment=augmentation,
+        limit=config.training.limit_batches,
+    )
+    return Prepared(
+        data=data,
+        statistics=statistics,
+        augmentation=augmentation,
+        batches=batches,
+        held_out=held_out,
+        limit=config.training.limit_batches,
+    )
+
+
+def open_images(config: Config, notify: Callable[[str], None]) -> ImageData:
+    """The images that a configuration asks for, with the user's cache."""
+    return open_data(
+        path=Path(config.data.data) if config.data.data else None,
+        dataset=config.data.dataset,
+        image_size=config.data.image_size,
+        cache=cache_folder(),
+        notify=notify,
+    )

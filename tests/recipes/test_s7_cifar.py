@@ -1,0 +1,340 @@
+"""The command line as a user meets it: on the digits, in a directory of its own, with real exit codes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from framework.checkpoint import load_checkpoint, save_checkpoint
+from recipes.s7_cifar import DEFAULTS, main
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = (
+    "--dataset",
+    "digits",
+    "--limit-batches",
+    "3",
+    "--batch-size",
+    "32",
+    "--device",
+    "cpu",
+    "--precision",
+    "float32",
+)
+
+
+def run(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A finished run of two short epochs, and what it printed."""
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    result = run(*QUICK, "--epochs", "2", "--out", folder)
+    assert result.exit_code == 0, result.output
+    yield folder, result.output
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_run_prints_its_figures(finished: tuple[Path, str]) -> None:
+    folder, output = finished
+    results = json.loads((folder / "results.json").read_text())
+    lines = output.splitlines()
+    assert lines[0].startswith("epoch 1/2  loss ")
+    assert f"run {folder}" in lines
+    assert "data digits" in lines
+    assert f"test accuracy {100 * results['test_accuracy']:.2f} %" in lines
+    assert "parameters 192,042" in lines
+    assert "receptive field 53" in lines
+    assert any(line.startswith("validation accuracy ") for line in lines)
+
+
+def test_a_run_directory_holds_what_was_done(finished: tuple[Path, str]) -> None:
+    folder, output = finished
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "augmented_samples.png",
+        "best.pt",
+        "config.json",
+        "curves.png",
+        "environment.json",
+        "last.pt",
+        "log.jsonl",
+        "network.txt",
+        "results.json",
+        "tensorboard",
+        "torchsummary.txt",
+        "training.log",
+    }
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["description"]["data"] == "digits"
+    assert len(environment["description"]["data_hash"]) == 64
+    assert [transform["name"] for transform in environment["transforms"]] == [
+        "HorizontalFlip",
+        "ShiftScaleRotate",
+        "CoarseDropout",
+    ]
+    assert environment["packages"]["torch"]
+    records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in records] == [1, 2]
+    assert all("val_accuracy" in record for record in records)
+    assert (folder / "training.log").read_text() in output
+    assert "Total params: 192,042" in (folder / "torchsummary.txt").read_text()
+    for picture in ("augmented_samples.png", "curves.png"):
+        assert cv2.imread(str(folder / picture)) is not None
+    assert any((folder / "tensorboard").iterdir())
+    assert json.loads((folder / "config.json").read_text())["training"]["epochs"] == 2
+
+
+def test_evaluate_gives_the_reported_figure(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    whole = run("evaluate", "--checkpoint", folder, "--dataset", "digits", "--device", "cpu")
+    assert whole.exit_code == 0
+    assert "data digits, 360 test images" in whole.output
+    reported = json.loads((folder / "results.json").read_text())["test_accuracy"]
+    assert f"test accuracy {100 * reported:.2f} %" in whole.output.splitlines()
+
+
+def test_predict_names_a_class_for_each_image(finished: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = finished
+    images = []
+    for number, size in enumerate((8, 50)):
+        images.append(tmp_path / f"{number}.png")
+        cv2.imwrite(str(images[-1]), np.full((size, size, 3), 100 * number, np.uint8))
+    result = run("predict", "--checkpoint", folder / "best.pt", *images)
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [str(image) for image in images]
+    assert all(line.split("  ")[1] in "0123456789" and line.endswith(" %") for line in lines)
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    broken = run("predict", "--checkpoint", folder, tmp_path / "broken.png")
+    assert broken.exit_code == 3
+    assert "broken.png is not an image" in broken.output
+
+
+def test_a_finished_run_is_not_trained_again(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    before = snapshot(folder)
+    result = run(*QUICK, "--epochs", "2", "--out", folder, "--resume")
+    assert result.exit_code == 0
+    assert "epoch" not in result.output.splitlines()[0]
+    after = snapshot(folder)
+    for name in ("last.pt", "best.pt", "log.jsonl", "config.json", "results.json", "training.log"):
+        assert before[name] == after[name], name
+
+
+def test_resume_after_the_first_epoch_equals_an_uninterrupted_run(finished: tuple[Path, str], tmp_path: Path) -> None:
+    """The state after epoch 1 is what a process killed in epoch 2 leaves; the resume has another process's state."""
+    whole = load_checkpoint(finished[0] / "last.pt")
+    code = (
+        "import os, sys\n"
+        "from framework import handlers\n"
+        "real = handlers.save_checkpoint\n"
+        "def save(path, state):\n"
+        "    real(path, state)\n"
+        "    if path.name == 'last.pt':\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "handlers.save_checkpoint = save\n"
+        "from recipes.s7_cifar import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-c", code, *QUICK, "--epochs", "2", "--out", str(tmp_path / "run")]
+    assert subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode == -9
+    assert len(load_checkpoint(tmp_path / "run" / "last.pt")["history"]) == 1
+    resumed = run("--out", tmp_path / "run", "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert resumed.output.splitlines()[0].startswith("epoch 2/2")
+    parts = load_checkpoint(tmp_path / "run" / "last.pt")
+    assert whole["model"].keys() == parts["model"].keys()
+    assert all(torch.equal(whole["model"][name], parts["model"][name]) for name in whole["model"])
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (("--lr", "0.5"), "lr was 0.1 and is now 0.5"),
+        (("--batch-size", "16"), "batch_size was 32 and is now 16"),
+        (("--arch", "c1c2c3c40_dilated"), "arch was 'c1c2c3c40' and is now 'c1c2c3c40_dilated'"),
+        (("--epochs", "3", "--seed", "1"), "epochs was 2 and is now 3; seed was 0 and is now 1"),
+    ],
+)
+def test_a_resume_with_other_settings_is_refused_by_name(
+    finished: tuple[Path, str], changes: tuple[str, ...], message: str
+) -> None:
+    folder, _ = finished
+    before = snapshot(folder)
+    result = run("--out", folder, "--resume", *changes)
+    assert result.exit_code == 4
+    assert message in result.output
+    assert snapshot(folder) == before
+
+
+def test_a_resume_with_other_data_is_refused(finished: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = finished
+    data = tmp_path / "other.npz"
+    np.savez(
+        data,
+        x_train=np.zeros((400, 32, 32, 3), np.uint8),
+        y_train=np.arange(400) % 10,
+        x_test=np.zeros((10, 32, 32, 3), np.uint8),
+        y_test=np.arange(10),
+    )
+    before = snapshot(folder)
+    settings = json.loads((folder / "config.json").read_text())
+    settings["data"] |= {"dataset": None, "data": str(data)}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    result = run("--out", folder, "--resume", "--config", tmp_path / "config.json")
+    assert result.exit_code == 4
+    assert "it was trained on digits, and other differs" in result.output
+    assert snapshot(folder) == before
+
+
+def test_a_used_directory_is_refused_without_resume(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    before = snapshot(folder)
+    result = run(*QUICK, "--out", folder)
+    assert result.exit_code == 4
+    assert "is not empty: add --resume" in result.output
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--arch", "c1c2c3c4"), 2, "unknown architecture 'c1c2c3c4', did you mean 'c1c2c3c40'"),
+        (("--arch-options", '{"depht": 3}'), 2, "has no option 'depht', did you mean 'depths'"),
+        (("--arch-options", "3"), 2, "is not a json object"),
+        (("--transforms", '[{"name": "HorizontalFlop"}]'), 2, "did you mean 'HorizontalFlip'"),
+        (("--transforms", '[{"name": "CoarseDropout", "max_hole": 1}]'), 2, "did you mean 'max_holes'"),
+        (("--epochs", "0"), 2, "epochs is 0; the least valid value is 1"),
+        (("--holdout", "5000"), 2, "holdout 5000 leaves nothing to train on"),
+        (("--nonsense",), 2, "No such option"),
+        (("--resume",), 2, "--resume needs --out"),
+        (("--config", "none.json"), 2, "cannot read the configuration none.json"),
+        (("--data", "nowhere"), 3, "there is no data at nowhere"),
+        (("--batch-size", "5000"), 3, "a batch of 5000 needs more than the"),
+        (("--arch", "c1c2c3c40_maxpool"), 8, "max pooling: 3, has to be none"),
+        (("--arch-options", '{"width": 1.5}'), 8, "has to be under 200,000"),
+        (("--lr", "1e30"), 7, "training stopped before this step changed the weights"),
+    ],
+)
+def test_bad_input_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    quick = QUICK if "--data" not in arguments else QUICK[2:]
+    result = run("train", *quick, "--epochs", "2", *arguments)
+    assert result.exit_code == code, result.output
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_absent_cuda_is_named(tmp_path: Path) -> None:
+    result = run(*QUICK, "--device", "cuda", "--out", tmp_path / "run")
+    assert result.exit_code == 6
+    assert "this machine has no CUDA device" in result.output
+
+
+def test_checkpoints_that_cannot_be_used_are_named(finished: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = finished
+    other = run("evaluate", "--checkpoint", folder, "--dataset", "digits", "--arch", "c1c2c3c40_reference")
+    assert other.exit_code == 5
+    assert "holds 'c1c2c3c40', not 'c1c2c3c40_reference'" in other.output
+    state = load_checkpoint(folder / "last.pt")
+    state["description"]["arch"] = "c1c2c3c40_reference"
+    save_checkpoint(tmp_path / "swapped.pt", state)
+    swapped = run("evaluate", "--checkpoint", tmp_path / "swapped.pt", "--dataset", "digits")
+    assert swapped.exit_code == 5
+    assert "is of another architecture" in swapped.output
+    assert run("evaluate", "--checkpoint", tmp_path, "--dataset", "digits").exit_code == 5
+    (tmp_path / "bad.pt").write_bytes((folder / "last.pt").read_bytes()[:-1000])
+    damaged = run("predict", "--checkpoint", tmp_path / "bad.pt", "x.png")
+    assert damaged.exit_code == 5
+    assert "damaged" in damaged.output
+
+
+def test_unconstrained_trains_what_the_gate_refuses_and_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    result = run(*QUICK, "--epochs", "1", "--arch", "c1c2c3c40_maxpool", "--unconstrained", "--out", folder)
+    assert result.exit_code == 0
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["unconstrained"] is True
+    assert [line["name"] for line in environment["constraints"] if not line["holds"]] == ["max pooling"]
+
+
+def test_holdout_0_trains_on_everything_and_reports_the_last_epoch(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    result = run(*QUICK, "--epochs", "1", "--holdout", "0", "--out", folder)
+    assert result.exit_code == 0
+    assert "validation accuracy none: no images held out" in result.output
+    assert not (folder / "best.pt").exists()
+    assert json.loads((folder / "environment.json").read_text())["training_images"] == 1437
+
+
+def test_config_file_then_command_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps({"training": {"epochs": 7, "seed": 5}}))
+    folder = tmp_path / "run"
+    result = run(*QUICK, "--config", tmp_path / "mine.json", "--epochs", "1", "--out", folder)
+    assert result.exit_code == 0
+    saved = json.loads((folder / "config.json").read_text())["training"]
+    assert (saved["epochs"], saved["seed"]) == (1, 5)
+
+
+def test_the_default_run_is_not_cut_by_its_patience() -> None:
+    """Even if no epoch improved, patience would run out only after the last epoch."""
+    training = DEFAULTS.training
+    counted = [epoch for epoch in range(1, training.epochs + 1) if epoch > training.patience_from * training.epochs]
+    assert training.patience is not None
+    assert len(counted) - 1 < training.patience
+
+
+def test_summary_list_doctor_and_help() -> None:
+    summary = run("summary")
+    assert summary.exit_code == 0
+    assert "Total params: 192,042" in summary.output
+    assert "✓  receptive field" in summary.output
+    as_data = json.loads(run("summary", "--json", "--arch", "c1c2c3c40_maxpool").output)
+    assert [line["name"] for line in as_data["constraints"] if not line["holds"]] == ["max pooling"]
+    listed = run("list").output
+    assert "c1c2c3c40_reference" in listed
+    assert "--dataset cifar10" in listed
+    checked = run("doctor")
+    assert "torch with torchvision" in checked.output
+    assert run("--help").exit_code == run("train", "--help").exit_code == 0
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nimport recipes.s7_cifar\n"
+        "heavy = {'torch', 'ignite', 'albumentations', 'matplotlib', 'sklearn', 'cv2'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "recipes.s7_cifar", "--epochs", "none"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "is not a valid integer" in done.stderr

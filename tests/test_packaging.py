@@ -1,0 +1,94 @@
+"""What a user installs: the wheel's files, its metadata, and that what is imported is required."""
+
+import email.message
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from framework.environment import PACKAGES
+from tests.test_arrows import MAY_IMPORT, MODULES, OURS, ROOT, imported_modules
+
+DISTRIBUTION = {"cv2": "opencv-python-headless", "ignite": "pytorch-ignite", "sklearn": "scikit-learn"}
+"""Where the name that is imported is not the one that is installed."""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel of a copy of the tree, with a module in benchmarks and tests that must stay out of it."""
+    pytest.importorskip("setuptools", minversion="77", reason="building a wheel offline needs setuptools >= 77")
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheels")
+    for folder in MAY_IMPORT:
+        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, source)
+    for outside in ("tests", "tests/framework", "benchmarks", "frameworks"):
+        (source / outside).mkdir()
+        (source / outside / "__init__.py").touch()
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index", "--no-build-isolation"]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", target, source], check=True)
+    (built,) = target.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: zipfile.ZipFile) -> email.message.Message:
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    return email.message_from_bytes(wheel.read(name))
+
+
+def test_the_wheel_holds_the_three_packages_whole_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert inside == {path.as_posix() for path in MODULES}
+
+
+def test_the_metadata_name_licence_and_python(wheel: zipfile.ZipFile, metadata: email.message.Message) -> None:
+    assert metadata["Name"] == "emberfield"
+    assert metadata["Version"] == "0.1.0"
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
+
+
+def test_the_console_script_is_the_only_entry_point(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
+    lines = [line for line in wheel.read(name).decode().splitlines() if line]
+    assert lines == ["[console_scripts]", "emberfield = recipes.s7_cifar:main"]
+
+
+def test_the_wheel_runs_without_the_source_tree(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path)
+    code = "from recipes import s7_cifar; print(s7_cifar.__file__); s7_cifar.main(['--help'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    file, *usage = done.stdout.splitlines()
+    assert Path(file).is_relative_to(tmp_path)
+    assert "Usage:" in usage[0]
+
+
+def test_what_is_imported_is_required_and_looked_at_by_the_doctor(metadata: email.message.Message) -> None:
+    lines = metadata.get_all("Requires-Dist") or []
+    required = {re.split(r"[^\w.-]", line)[0] for line in lines if "extra ==" not in line}
+    imported = {
+        module.split(".")[0]
+        for path in MODULES
+        for module in imported_modules((ROOT / path).read_text(encoding="utf-8"))
+    }
+    third_party = imported - OURS - sys.stdlib_module_names
+    assert {DISTRIBUTION.get(name, name) for name in third_party} <= required
+    assert required == set(PACKAGES)
+    # tqdm is imported by Ignite's progress bar only, and Ignite does not require it
+    assert required - {DISTRIBUTION.get(name, name) for name in third_party} <= {"tqdm"}
+    assert all(importlib.metadata.version(name) for name in required)
