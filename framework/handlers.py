@@ -44,8 +44,8 @@ def after_every_epoch(
 
     `held_out` makes the batches to validate on, or is None when all images are trained on. Early stopping counts
     only after the share `patience_from` of the epochs, and never without held-out images. The order matters: a
-    checkpoint holds its own epoch's record
-    and early-stopping counter, and `best` is written before `last`, so that a resume never finds `last` ahead of it.
+    checkpoint holds its own epoch's record and early-stopping counter, and `best` is written before `last`, so that a
+    resume never finds `last` ahead of it.
     """
     trainer = state.trainer
     began = time.perf_counter()

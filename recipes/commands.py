@@ -121,14 +121,17 @@ def command_line(
     @group.command("list", short_help="List architectures and data sources.")
     def list_command() -> None:
         """List the registered architectures with their options, and the data sources."""
-        from architectures import names, options
+        from architectures import ArchitectureError, names, options
         from framework.sources import DATASETS
 
         click.echo("architectures")
         for architecture in names():
             click.echo(f"  {architecture}")
-            for option, default in options(architecture).items():
-                click.echo(f"      {option} = {default}")
+            try:
+                for option, default in options(architecture).items():
+                    click.echo(f"      {option} = {default}")
+            except ArchitectureError as error:
+                click.echo(f"      {error}")
         click.echo("data sources")
         for dataset in DATASETS:
             click.echo(f"  --dataset {dataset}")

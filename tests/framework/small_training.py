@@ -9,40 +9,24 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from framework.config import OptimizationConfig
-from framework.data import TrainingBatches, channel_statistics, evaluation_batches, held_out_split
+from framework.config import Config
 from framework.description import Description
-from framework.engines import make_ema, make_evaluator, make_trainer
-from framework.handlers import after_every_epoch, average_over_epoch, make_early_stopping
-from framework.optimization import make_optimizer, make_schedule
+from framework.preparation import Prepared, prepare
 from framework.randomness import torch_seed
 from framework.run_directory import RunDirectory
+from framework.training import fit, make_training
 from framework.training_state import Record, TrainingState
 
 CPU = torch.device("cpu")
-DESCRIPTION = Description(
-    arch="small",
-    arch_options={},
-    in_channels=1,
-    image_size=28,
-    class_names=[str(digit) for digit in range(10)],
-    mean=[0.0],
-    std=[1.0],
-    data="digits",
-    data_hash="",
-    precision="float32",
-)
+DEFAULTS = {"holdout": 100, "epochs": 4, "batch_size": 50, "lr": 0.05, "ema_decay": 0.9, "image_size": 28}
 
 
 def grey_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Images (1797, 28, 28) with a margin of 2, and their labels."""
     digits = load_digits()
-    padded = np.zeros((len(digits.images), 28, 28, 1), np.uint8)
-    padded[:, 2:26, 2:26, 0] = np.kron(digits.images, np.ones((1, 3, 3))) * 15
-    return padded, digits.target.astype(np.int64)
-
-
-def shifted(image: np.ndarray, *, seed: int, epoch: int, sample: int) -> np.ndarray:
-    return np.roll(image, (seed + epoch + sample) % 3, axis=1)
+    images = np.zeros((len(digits.images), 28, 28), np.uint8)
+    images[:, 2:26, 2:26] = np.kron(digits.images, np.ones((1, 3, 3))) * 15
+    return images, digits.target.astype(np.int64)
 
 
 def small_network() -> nn.Module:
@@ -62,71 +46,49 @@ def small_network() -> nn.Module:
 
 @dataclasses.dataclass
 class SmallTraining:
-    """The parts that a recipe puts together, for a test to look into."""
+    """A training as a recipe puts it together, for a test to look into."""
 
     state: TrainingState
-    batches: TrainingBatches
-    epochs: int
+    images: Prepared
+    config: Config
+    folder: Path
     logged: list[Record]
 
     def run(self) -> None:
-        start, steps = self.state.trainer.state.iteration, self.epochs * self.batches.epoch_length
-        self.state.trainer.run(
-            self.batches.stream(start, steps, 0), max_epochs=self.epochs, epoch_length=self.batches.epoch_length
-        )
+        fit(self.state, self.images, self.config, RunDirectory(self.folder), device=CPU, log=self.logged.append)
 
 
-def make_training(
-    folder: Path,
-    *,
-    epochs: int = 4,
-    seed: int = 0,
-    lr: float = 0.05,
-    patience: int | None = None,
-    patience_from: float = 2 / 3,
-    ema_decay: float | None = 0.9,
-    holdout: int = 100,
-    network: Callable[[], nn.Module] = small_network,
+def make_small_training(
+    folder: Path, network: Callable[[], nn.Module] = small_network, **changes: object
 ) -> SmallTraining:
-    images, labels = grey_digits()
-    images, labels = images[:600], labels[:600]
-    trained, held_out = held_out_split(labels, holdout, seed)
-    statistics = channel_statistics(images)
-    batches = TrainingBatches(images=images, labels=labels, indices=trained, batch_size=50, seed=seed, augment=shifted)
-    torch.manual_seed(torch_seed(seed, "weights"))
-    model = network()
-    config = OptimizationConfig(lr=lr)
-    optimizer = make_optimizer(model, config)
-    schedule = make_schedule(optimizer, epochs * batches.epoch_length, config)
-    ema = make_ema(model, ema_decay)
-    trainer = make_trainer(
-        model,
-        optimizer,
-        schedule,
-        loss=nn.CrossEntropyLoss(),
-        statistics=statistics,
-        device=CPU,
+    """`changes` are settings by their names; the images lie beside the run's folder."""
+    data = folder.parent / "grey_digits.npz"
+    if not data.exists():
+        x, y = grey_digits()
+        np.savez(data, x_train=x[:600], y_train=y[:600], x_test=x[600:900], y_test=y[600:900])
+    folder.mkdir(exist_ok=True)
+    shift = ({"name": "Affine", "translate_px": (-2, 2), "p": 0.5},)
+    config = Config().updated(DEFAULTS | {"data": str(data), "transforms": shift} | changes)
+    images = prepare(config, print)
+    torch.manual_seed(torch_seed(config.training.seed, "weights"))
+    description = Description(
+        arch="small",
+        arch_options={},
+        in_channels=1,
+        image_size=28,
+        class_names=list(images.data.class_names),
+        mean=list(images.statistics.mean),
+        std=list(images.statistics.std),
+        data=images.data.name,
+        data_hash=images.data.fingerprint(),
         precision="float32",
-        seed=seed,
-        ema=ema,
     )
-    state = TrainingState(
-        model=model,
-        optimizer=optimizer,
-        schedule=schedule,
-        trainer=trainer,
-        ema=ema,
-        early_stopping=make_early_stopping(trainer, patience),
-        description=DESCRIPTION,
+    state = make_training(
+        network(),
+        config,
+        steps=config.training.epochs * images.batches.epoch_length,
+        statistics=images.statistics,
+        device=CPU,
+        description=description,
     )
-    logged: list[Record] = []
-    average_over_epoch(trainer, CPU)
-    after_every_epoch(
-        state,
-        RunDirectory(folder),
-        evaluator=make_evaluator(state.evaluated, statistics=statistics, device=CPU, precision="float32"),
-        held_out=(lambda: evaluation_batches(images, labels, held_out, batch_size=60)) if holdout else None,
-        patience_from=patience_from,
-        log=logged.append,
-    )
-    return SmallTraining(state, batches, epochs, logged)
+    return SmallTraining(state, images, config, folder, [])

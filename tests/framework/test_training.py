@@ -9,10 +9,11 @@ from ignite.engine import Events
 from torch import Tensor, nn
 
 from framework.checkpoint import load_checkpoint
+from framework.data import normalize
 from framework.engines import make_evaluator
 from framework.errors import CheckpointError, NonFiniteError
 from framework.training_state import Record
-from tests.framework.small_training import CPU, SmallTraining, grey_digits, make_training, small_network
+from tests.framework.small_training import CPU, SmallTraining, make_small_training, small_network
 
 
 def flat(state: object, prefix: str = "") -> dict[str, object]:
@@ -39,7 +40,7 @@ def without_clock(records: list[Record]) -> list[Record]:
 
 
 def test_learns_grey_digits_with_another_norm(tmp_path: Path) -> None:
-    training = make_training(tmp_path, epochs=8, lr=0.2)
+    training = make_small_training(tmp_path / "run", epochs=8, lr=0.2)
     training.run()
     last = training.logged[-1]
     assert last["val_accuracy"] > 0.8
@@ -50,8 +51,7 @@ def test_learns_grey_digits_with_another_norm(tmp_path: Path) -> None:
 def test_training_twice_gives_equal_bits(tmp_path: Path) -> None:
     states = []
     for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        training = make_training(tmp_path / name, epochs=2)
+        training = make_small_training(tmp_path / name, epochs=2)
         training.run()
         states.append(training.state.state_dict())
     assert_equal_states(*states)
@@ -59,7 +59,7 @@ def test_training_twice_gives_equal_bits(tmp_path: Path) -> None:
 
 def interrupted(folder: Path, at_epoch: int, **settings: object) -> SmallTraining:
     """A training that dies in the middle of an epoch, and one in a new process's place that goes on with it."""
-    first = make_training(folder, **settings)
+    first = make_small_training(folder, **settings)
 
     def die() -> None:
         raise ConnectionAbortedError
@@ -68,7 +68,7 @@ def interrupted(folder: Path, at_epoch: int, **settings: object) -> SmallTrainin
     with pytest.raises(ConnectionAbortedError):
         first.run()
     torch.manual_seed(12345)
-    second = make_training(folder, **settings)
+    second = make_small_training(folder, **settings)
     if at_epoch > 0:
         second.state.load_state_dict(load_checkpoint(folder / "last.pt"), "last.pt")
     second.run()
@@ -77,9 +77,7 @@ def interrupted(folder: Path, at_epoch: int, **settings: object) -> SmallTrainin
 
 @pytest.mark.parametrize("at_epoch", [0, 1, 3])
 def test_resume_ends_with_the_same_bits(tmp_path: Path, at_epoch: int) -> None:
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "parts").mkdir()
-    whole = make_training(tmp_path / "whole")
+    whole = make_small_training(tmp_path / "whole")
     whole.run()
     parts = interrupted(tmp_path / "parts", at_epoch)
     assert_equal_states(whole.state.state_dict(), parts.state.state_dict())
@@ -92,8 +90,7 @@ def test_another_seed_is_found_out(tmp_path: Path) -> None:
     """The negative control of the two tests above."""
     states = []
     for seed in (0, 1):
-        (tmp_path / str(seed)).mkdir()
-        training = make_training(tmp_path / str(seed), epochs=1, seed=seed)
+        training = make_small_training(tmp_path / str(seed), epochs=1, seed=seed)
         training.run()
         states.append(training.state.state_dict())
     with pytest.raises(AssertionError, match="differs"):
@@ -104,8 +101,7 @@ def test_dropout_is_keyed_on_the_step(tmp_path: Path) -> None:
     """A training whose generator is spoilt before every step still gives the same bits."""
     histories = []
     for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        training = make_training(tmp_path / name, epochs=1)
+        training = make_small_training(tmp_path / name, epochs=1)
         if name == "b":
             training.state.trainer.add_event_handler(Events.ITERATION_STARTED, lambda: torch.manual_seed(99))
         training.run()
@@ -115,39 +111,37 @@ def test_dropout_is_keyed_on_the_step(tmp_path: Path) -> None:
 
 def test_early_stopping_counts_only_in_the_last_third_and_survives_a_resume(tmp_path: Path) -> None:
     settings: dict = {"epochs": 9, "lr": 1e-9, "patience": 1, "ema_decay": None}
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "parts").mkdir()
-    whole = make_training(tmp_path / "whole", **settings)
+    whole = make_small_training(tmp_path / "whole", **settings)
     whole.run()
     # at this learning rate nothing improves: the first epoch that counts is 7, the one that stops is 8
     assert len(whole.state.history) == 8
     assert whole.state.stopped_early
     parts = interrupted(tmp_path / "parts", 7, **settings)
     assert_equal_states(whole.state.state_dict(), parts.state.state_dict())
-    early = make_training(tmp_path / "whole", **(settings | {"patience_from": 0.0}))
+    early = make_small_training(tmp_path / "early", **(settings | {"patience_from": 0.0}))
     early.run()
     assert len(early.state.history) == 2
 
 
 def test_without_held_out_images_nothing_is_validated_and_nothing_is_best(tmp_path: Path) -> None:
-    training = make_training(tmp_path, epochs=1, holdout=0)
+    training = make_small_training(tmp_path / "run", epochs=1, holdout=0)
     training.run()
     assert "val_accuracy" not in training.logged[0]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.pt"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["last.pt"]
 
 
 def test_best_is_the_earliest_epoch_of_the_highest_accuracy(tmp_path: Path) -> None:
-    training = make_training(tmp_path, epochs=4)
+    training = make_small_training(tmp_path / "run", epochs=4)
     training.run()
     accuracies = [record["val_accuracy"] for record in training.state.history]
-    best = load_checkpoint(tmp_path / "best.pt")
+    best = load_checkpoint(tmp_path / "run" / "best.pt")
     assert len(best["history"]) == accuracies.index(max(accuracies)) + 1
 
 
 def test_reported_weights_are_the_averaged_ones(tmp_path: Path) -> None:
-    training = make_training(tmp_path, epochs=1)
+    training = make_small_training(tmp_path / "run", epochs=1)
     training.run()
-    saved = load_checkpoint(tmp_path / "last.pt")
+    saved = load_checkpoint(tmp_path / "run" / "last.pt")
     averaged = training.state.ema.module.state_dict()
     assert all(torch.equal(saved["weights"][name], averaged[name]) for name in averaged)
     assert not torch.equal(saved["weights"]["0.weight"], saved["model"]["0.weight"])
@@ -168,7 +162,7 @@ class Explodes(nn.Module):
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_change(tmp_path: Path) -> None:
-    training = make_training(tmp_path, network=Explodes, ema_decay=None)
+    training = make_small_training(tmp_path / "run", network=Explodes, ema_decay=None)
     snapshots: list[dict[str, Tensor]] = []
     training.state.trainer.add_event_handler(
         Events.ITERATION_STARTED,
@@ -178,41 +172,37 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(tmp_path: Pat
         training.run()
     now = training.state.model.state_dict()
     assert all(torch.equal(now[name], snapshots[-1][name]) for name in now)
-    assert len(load_checkpoint(tmp_path / "last.pt")["history"]) == 1
+    assert len(load_checkpoint(tmp_path / "run" / "last.pt")["history"]) == 1
 
 
 def test_evaluation_equals_a_plain_loop(tmp_path: Path) -> None:
-    training = make_training(tmp_path, epochs=1)
-    images, labels = grey_digits()
-    model = training.state.model
-    from framework.data import channel_statistics, evaluation_batches, normalize
-
-    statistics = channel_statistics(images)
+    training = make_small_training(tmp_path / "run")
+    model, statistics = training.state.model, training.images.statistics
     evaluator = make_evaluator(model, statistics=statistics, device=CPU, precision="float32")
-    evaluator.run(evaluation_batches(images, labels, np.arange(333), batch_size=100))
+    evaluator.run(training.images.test())
     model.eval()
     with torch.no_grad():
-        logits = model(normalize(torch.from_numpy(images[:333]), statistics))
-    target = torch.from_numpy(labels[:333])
+        logits = model(normalize(torch.from_numpy(training.images.data.test_images), statistics))
+    target = torch.from_numpy(training.images.data.test_labels)
     assert evaluator.state.metrics["accuracy"] == pytest.approx((logits.argmax(1) == target).float().mean().item())
     assert evaluator.state.metrics["loss"] == pytest.approx(nn.functional.cross_entropy(logits, target).item(), 1e-5)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None:
-    training = make_training(tmp_path, epochs=1)
+    training = make_small_training(tmp_path / "run", epochs=1)
     training.run()
 
     def other() -> nn.Module:
         return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
 
     with pytest.raises(CheckpointError, match=r"last.pt is of another architecture: 0.bias"):
-        make_training(tmp_path, network=other, ema_decay=None).state.load_state_dict(
-            load_checkpoint(tmp_path / "last.pt"), "last.pt"
+        make_small_training(tmp_path / "run", network=other, ema_decay=None).state.load_state_dict(
+            load_checkpoint(tmp_path / "run" / "last.pt"), "last.pt"
         )
 
 
 def test_training_accuracy_is_the_mean_over_the_epoch(tmp_path: Path) -> None:
-    training = make_training(tmp_path, epochs=1)
+    training = make_small_training(tmp_path / "run", epochs=1)
     outputs: list[tuple[float, float]] = []
     training.state.trainer.add_event_handler(
         Events.ITERATION_COMPLETED, lambda engine: outputs.append(tuple(float(x) for x in engine.state.output))
