@@ -52,10 +52,17 @@ def transition(
 
 
 def block_c1(
-    in_channels: int, out_channels: int, *, norm: Norm = nn.BatchNorm2d, act: Activation = nn.ReLU
+    in_channels: int, out_channels: int, *, depth: int = 1, norm: Norm = nn.BatchNorm2d, act: Activation = nn.ReLU
 ) -> nn.Sequential:
-    """C1, at the size of the image: one dense convolution, (N, in_channels, H, W) -> (N, out_channels, H, W)."""
-    return nn.Sequential(OrderedDict(stem=conv_norm_act(in_channels, out_channels, norm=norm, act=act)))
+    """C1, at the size of the image: a dense convolution, then `depth` separable residuals.
+
+    (N, in_channels, H, W) -> (N, out_channels, H, W).
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["stem"] = conv_norm_act(in_channels, out_channels, norm=norm, act=act)
+    for number in range(1, depth + 1):
+        layers[f"separable{number}"] = separable_residual(out_channels, norm=norm, act=act)
+    return nn.Sequential(layers)
 
 
 def block_c2(
@@ -68,12 +75,12 @@ def block_c2(
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.ReLU,
 ) -> nn.Sequential:
-    """C2, at half the size: a transition, then `depth` residual dense convolutions."""
+    """C2, at half the size: a transition, then `depth` pairs of a basic and a dilated separable residual."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["down"] = transition(in_channels, out_channels, down=down, rate=rate, norm=norm, act=act)
     for number in range(1, depth + 1):
-        dense = conv_norm_act(out_channels, out_channels, dilation=rate, norm=norm, act=act)
-        layers[f"dense{number}"] = Residual(dense)
+        layers[f"basic{number}"] = basic_residual(out_channels, dilation=rate, norm=norm, act=act)
+        layers[f"separable{number}"] = separable_residual(out_channels, dilation=2 * rate, norm=norm, act=act)
     return nn.Sequential(layers)
 
 
@@ -87,14 +94,13 @@ def block_c3(
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.ReLU,
 ) -> nn.Sequential:
-    """C3, at a quarter: a transition, then `depth` pairs of a dense and a separable residual, of dilation 2."""
+    """C3, at a quarter: a transition, then `depth` pairs of a dense and a separable residual, both dilated."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["down"] = transition(in_channels, out_channels, down=down, rate=rate, norm=norm, act=act)
     for number in range(1, depth + 1):
-        dense = conv_norm_act(out_channels, out_channels, dilation=2 * rate, norm=norm, act=act)
-        separable = separable_conv_norm_act(out_channels, out_channels, dilation=2 * rate, norm=norm, act=act)
-        layers[f"dense{number}"] = Residual(dense)
-        layers[f"separable{number}"] = Residual(separable)
+        dense = conv_norm_act(out_channels, out_channels, dilation=2 * rate, norm=norm, act=None)
+        layers[f"dense{number}"] = Residual(dense, act)
+        layers[f"separable{number}"] = separable_residual(out_channels, dilation=2 * rate, norm=norm, act=act)
     return nn.Sequential(layers)
 
 
@@ -112,9 +118,24 @@ def block_c4(
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["down"] = transition(in_channels, out_channels, down=down, rate=rate, separable=True, norm=norm, act=act)
     for number in range(1, depth + 1):
-        separable = separable_conv_norm_act(out_channels, out_channels, dilation=rate, norm=norm, act=act)
-        layers[f"separable{number}"] = Residual(separable)
+        layers[f"separable{number}"] = separable_residual(out_channels, dilation=rate, norm=norm, act=act)
     return nn.Sequential(layers)
+
+
+def basic_residual(
+    channels: int, *, dilation: int = 1, norm: Norm = nn.BatchNorm2d, act: Activation = nn.ReLU
+) -> Residual:
+    """Two dense 3x3 convolutions and a shortcut: the basic block of He et al. 2016, figure 5 left."""
+    first = conv_norm_act(channels, channels, dilation=dilation, norm=norm, act=act)
+    second = conv_norm_act(channels, channels, dilation=dilation, norm=norm, act=None)
+    return Residual(nn.Sequential(first, second), act)
+
+
+def separable_residual(
+    channels: int, *, dilation: int = 1, norm: Norm = nn.BatchNorm2d, act: Activation = nn.ReLU
+) -> Residual:
+    """A depthwise separable 3x3 convolution and a shortcut."""
+    return Residual(separable_conv_norm_act(channels, channels, dilation=dilation, norm=norm, act=None), act)
 
 
 def pooled_head(channels: int, num_classes: int, head: Head = "fc") -> nn.Sequential:
@@ -142,9 +163,9 @@ def c1c2c3c40(
     *,
     num_classes: int = 10,
     in_channels: int = 3,
-    widths: Sequence[int] = (32, 64, 80, 256),
+    widths: Sequence[int] = (32, 48, 80, 256),
     width: float = 1.0,
-    depths: Sequence[int] = (1, 1, 0),
+    depths: Sequence[int] = (1, 1, 1, 0),
     down: Down = "stride",
     head: Head = "fc",
     norm: Norm = nn.BatchNorm2d,
@@ -152,22 +173,23 @@ def c1c2c3c40(
 ) -> nn.Sequential:
     """The default: three 3x3 convolutions of stride 2, images (N, in_channels, H, W) to logits (N, num_classes).
 
-    `widths` are the channels of C1 to C4, all scaled by `width`; `depths` the residuals of C2 to C4.
-    Raises ArchitectureError for a wrong number of them, or a width that leaves a block without channels.
+    `widths` are the channels of C1 to C4, all scaled by `width`; `depths` count the residuals of C1 and C4 and the
+    pairs of them in C2 and C3. Raises ArchitectureError for a wrong number of them, or a width
+    that leaves a block without channels.
     """
     if len(widths) != 4 or min(channels := [round(width * w) for w in widths]) < 1:
         raise ArchitectureError(f"widths {list(widths)} scaled by {width}: they have to be four positive numbers")
-    if len(depths) != 3 or min(depths) < 0:
-        raise ArchitectureError(f"depths {list(depths)}: they have to be three numbers, for C2, C3 and C4")
+    if len(depths) != 4 or min(depths) < 0:
+        raise ArchitectureError(f"depths {list(depths)}: they have to be four numbers from 0, for C1 to C4")
     c1, c2, c3, c4 = channels
     rates = (2, 4, 8) if down == "dilation" else (1, 1, 1)
     shared: list[dict[str, Any]] = [
         {"depth": depth, "down": down, "rate": rate, "norm": norm, "act": act}
-        for depth, rate in zip(depths, rates, strict=True)
+        for depth, rate in zip(depths[1:], rates, strict=True)
     ]
     return nn.Sequential(
         OrderedDict(
-            c1=block_c1(in_channels, c1, norm=norm, act=act),
+            c1=block_c1(in_channels, c1, depth=depths[0], norm=norm, act=act),
             c2=block_c2(c1, c2, **shared[0]),
             c3=block_c3(c2, c3, **shared[1]),
             c4=block_c4(c3, c4, **shared[2]),
@@ -179,7 +201,7 @@ def c1c2c3c40(
 register("c1c2c3c40_maxpool")(functools.partial(c1c2c3c40, down="maxpool"))
 """The network to be fixed: the default with max-pooling in place of its strides."""
 
-register("c1c2c3c40_dilated")(functools.partial(c1c2c3c40, down="dilation", widths=(16, 32, 40, 80)))
+register("c1c2c3c40_dilated")(functools.partial(c1c2c3c40, down="dilation", widths=(16, 24, 32, 96)))
 """The default with dilation in place of its strides, so that every map has the size of the image.
 
 Narrower, since every parameter of a convolution is then used at every pixel.

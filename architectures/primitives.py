@@ -70,15 +70,16 @@ def separable_conv_norm_act(
 
 
 class Residual(nn.Module):
-    """x + body(x), for a body that keeps the shape (He et al. 2016, section 3.1)."""
+    """act(x + body(x)), for a body that keeps the shape and ends without activation (He et al. 2016, section 3.1)."""
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, body: nn.Module, act: Activation = nn.ReLU) -> None:
         super().__init__()
         self.body = body
+        self.act = act()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        output: Tensor = x + self.body(x)
+        output: Tensor = self.act(x + self.body(x))
         return output
 
 

@@ -78,9 +78,9 @@ def test_dilation_computes_what_stride_computes_and_more() -> None:
     torch.manual_seed(0)
     strided, dilated = (create(name, widths=WIDTHS).eval() for name in ("c1c2c3c40", "c1c2c3c40_dilated"))
     dilated.load_state_dict(strided.state_dict())
-    x = torch.randn(1, 3, 160, 160)
+    x = torch.randn(1, 3, 192, 192)
     maps = [nn.Sequential(net.c1, net.c2, net.c3, net.c4)(x) for net in (strided, dilated)]
-    torch.testing.assert_close(maps[0][..., 8:-8, 8:-8], maps[1][..., ::8, ::8][..., 8:-8, 8:-8])
+    torch.testing.assert_close(maps[0][..., 9:-9, 9:-9], maps[1][..., ::8, ::8][..., 9:-9, 9:-9])
 
 
 def map_sizes(network: nn.Module) -> list[int]:
@@ -141,7 +141,7 @@ def test_only_the_centre_of_the_3x3_head_meets_data() -> None:
         ({"head": "fc2"}, "unknown head 'fc2'; valid: fc, conv1x1, conv3x3"),
         ({"widths": [1, 2, 3]}, r"widths \[1, 2, 3\]"),
         ({"width": 0.001}, "scaled by 0.001"),
-        ({"depths": [1, 1]}, r"depths \[1, 1\]"),
+        ({"depths": [1, 1, 1]}, r"depths \[1, 1, 1\]"),
         ({"down": "jump"}, "unknown transition 'jump'; valid: stride, maxpool, dilation"),
     ],
 )
@@ -151,5 +151,5 @@ def test_wrong_options_are_named(options: dict[str, object], message: str) -> No
 
 
 def test_depth_and_width_change_the_network() -> None:
-    assert parameters(create("c1c2c3c40", depths=[2, 1, 1])) > parameters(create("c1c2c3c40"))
+    assert parameters(create("c1c2c3c40", depths=[2, 1, 1, 1])) > parameters(create("c1c2c3c40"))
     assert parameters(create("c1c2c3c40", width=0.5)) < 0.3 * parameters(create("c1c2c3c40"))

@@ -53,7 +53,8 @@ def test_even_kernel_is_refused() -> None:
         same_padding(4)
 
 
-def test_residual_adds_its_input() -> None:
+def test_residual_adds_its_input_before_the_activation() -> None:
     body = nn.Conv2d(3, 3, 1)
     x = torch.randn(1, 3, 4, 4)
-    assert torch.equal(Residual(body)(x), x + body(x))
+    assert torch.equal(Residual(body)(x), torch.relu(x + body(x)))
+    assert torch.equal(Residual(body, nn.Identity)(x), x + body(x))

@@ -58,8 +58,8 @@ def test_a_run_prints_its_figures(finished: tuple[Path, str]) -> None:
     assert f"run {folder}" in lines
     assert "data digits" in lines
     assert f"test accuracy {100 * results['test_accuracy']:.2f} %" in lines
-    assert "parameters 192,042" in lines
-    assert "receptive field 53" in lines
+    assert "parameters 184,762" in lines
+    assert "receptive field 67" in lines
     assert any(line.startswith("validation accuracy ") for line in lines)
 
 
@@ -93,7 +93,7 @@ def test_a_run_directory_holds_what_was_done(finished: tuple[Path, str]) -> None
     assert [record["epoch"] for record in records] == [1, 2]
     assert all("val_accuracy" in record for record in records)
     assert (folder / "training.log").read_text() in output
-    assert "Total params: 192,042" in (folder / "torchsummary.txt").read_text()
+    assert "Total params: 184,762" in (folder / "torchsummary.txt").read_text()
     for picture in ("augmented_samples.png", "curves.png"):
         assert cv2.imread(str(folder / picture)) is not None
     assert any((folder / "tensorboard").iterdir())
@@ -307,7 +307,7 @@ def test_the_default_run_is_not_cut_by_its_patience() -> None:
 def test_summary_list_doctor_and_help() -> None:
     summary = run("summary")
     assert summary.exit_code == 0
-    assert "Total params: 192,042" in summary.output
+    assert "Total params: 184,762" in summary.output
     assert "✓  receptive field" in summary.output
     as_data = json.loads(run("summary", "--json", "--arch", "c1c2c3c40_maxpool").output)
     assert [line["name"] for line in as_data["constraints"] if not line["holds"]] == ["max pooling"]
