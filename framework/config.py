@@ -94,7 +94,12 @@ class MachineConfig:
     precision: str = setting(
         "auto", "arithmetic of the forward pass; auto measures", choices=("auto", "float32", "bfloat16"), free=True
     )
-    workers: int = setting(0, "processes that augment ahead of training; they change speed alone", least=0, free=True)
+    workers: int | None = setting(
+        None,
+        "processes that augment ahead of training; without it none on a CPU, up to 8 beside a GPU",
+        least=0,
+        free=True,
+    )
 
     def __post_init__(self) -> None:
         check_section(self)

@@ -1,5 +1,6 @@
 """The training step and the evaluation step as Ignite engines."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -76,7 +77,7 @@ def make_trainer(
             ema.update_parameters(model)
         return value.detach(), (logits.argmax(1) == labels).float().mean()
 
-    return Engine(step)
+    return _quiet(Engine(step))
 
 
 def make_evaluator(model: nn.Module, *, statistics: Statistics, device: torch.device, precision: str) -> Engine:
@@ -93,7 +94,13 @@ def make_evaluator(model: nn.Module, *, statistics: Statistics, device: torch.de
             logits = model(normalize(images, statistics))
         return logits.float(), labels
 
-    evaluator = Engine(step)
+    evaluator = _quiet(Engine(step))
     Accuracy(device=device).attach(evaluator, "accuracy")
     Loss(nn.functional.cross_entropy, device=device).attach(evaluator, "loss")
     return evaluator
+
+
+def _quiet(engine: Engine) -> Engine:
+    """Keeps Ignite from printing an exception that its caller reports."""
+    engine.logger.setLevel(logging.CRITICAL)
+    return engine

@@ -90,6 +90,11 @@ def fast_bfloat16(device: "torch.device") -> bool:
     )
 
 
+def default_workers(device: "torch.device") -> int:
+    """How many processes augment ahead: none where training takes the cores, up to 8 where a GPU does the work."""
+    return 0 if device.type == "cpu" else min(8, max((os.cpu_count() or 1) - 1, 0))
+
+
 def describe_environment() -> dict[str, object]:
     """Versions, machine and source commit as plain values; what cannot be found out is None."""
     import torch

@@ -9,6 +9,7 @@ from framework.config import Config
 from framework.data import Statistics
 from framework.description import Description
 from framework.engines import make_ema, make_evaluator, make_trainer
+from framework.environment import default_workers
 from framework.handlers import after_every_epoch, average_over_epoch, make_early_stopping
 from framework.logs import show_progress
 from framework.optimization import make_optimizer, make_schedule
@@ -61,7 +62,6 @@ def fit(
     *,
     device: torch.device,
     log: Callable[[Record], None],
-    workers: int = 0,
 ) -> None:
     """Trains from where the state is to the last epoch or an early stop; nothing if it is there already.
 
@@ -83,5 +83,6 @@ def fit(
         patience_from=config.training.patience_from,
         log=log,
     )
+    workers = default_workers(device) if config.machine.workers is None else config.machine.workers
     stream = images.batches.stream(state.trainer.state.iteration, steps, workers)
     state.trainer.run(stream, max_epochs=config.training.epochs, epoch_length=epoch_length)

@@ -39,7 +39,7 @@ class Commands(click.Group):
             click.echo(f"error: {error}", err=True)
             sys.exit(code)
         except KeyboardInterrupt:
-            click.echo("interrupted; the last completed epoch is saved, --resume goes on from it", err=True)
+            click.echo("interrupted; --resume goes on from the last epoch that was saved", err=True)
             sys.exit(130)
 
 

@@ -114,7 +114,7 @@ def train(config: Config, run: RunDirectory, say: Callable[[str], None]) -> None
 
     # Training, with a validation after every epoch; then the test images, once.
     log = EpochLog(run, epochs=config.training.epochs, history=state.history, say=say)
-    fit(state, images, config, run, device=device, log=log, workers=config.machine.workers)
+    fit(state, images, config, run, device=device, log=log)
     record_results(run, config, images, state, log, device)
     log.close()
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from framework.config import Config
 from framework.description import Description
+from framework.environment import choose_device
 from framework.preparation import Prepared, prepare
 from framework.randomness import torch_seed
 from framework.run_directory import RunDirectory
@@ -18,7 +19,16 @@ from framework.training import fit, make_training
 from framework.training_state import Record, TrainingState
 
 CPU = torch.device("cpu")
-DEFAULTS = {"holdout": 100, "epochs": 4, "batch_size": 50, "lr": 0.05, "ema_decay": 0.9, "image_size": 28}
+DEFAULTS = {
+    "device": "cpu",
+    "precision": "float32",
+    "holdout": 100,
+    "epochs": 4,
+    "batch_size": 50,
+    "lr": 0.05,
+    "ema_decay": 0.9,
+    "image_size": 28,
+}
 
 
 def grey_digits() -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +65,8 @@ class SmallTraining:
     logged: list[Record]
 
     def run(self) -> None:
-        fit(self.state, self.images, self.config, RunDirectory(self.folder), device=CPU, log=self.logged.append)
+        device = choose_device(self.config.machine.device)
+        fit(self.state, self.images, self.config, RunDirectory(self.folder), device=device, log=self.logged.append)
 
 
 def make_small_training(
@@ -81,14 +92,15 @@ def make_small_training(
         std=list(images.statistics.std),
         data=images.data.name,
         data_hash=images.data.fingerprint(),
-        precision="float32",
+        precision=config.machine.precision,
     )
+    device = choose_device(config.machine.device)
     state = make_training(
-        network(),
+        network().to(device),
         config,
         steps=config.training.epochs * images.batches.epoch_length,
         statistics=images.statistics,
-        device=CPU,
+        device=device,
         description=description,
     )
     return SmallTraining(state, images, config, folder, [])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from framework import environment
-from framework.environment import choose_device, describe_environment, doctor, fast_bfloat16
+from framework.environment import choose_device, default_workers, describe_environment, doctor, fast_bfloat16
 from framework.errors import DeviceError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,3 +116,10 @@ def test_a_torchvision_for_another_torch_is_found_out(tmp_path: Path) -> None:
     (line,) = done.stderr.strip().splitlines()
     assert "operator torchvision::nms does not exist" in line
     assert "pip install --upgrade torch torchvision" in line
+
+
+def test_workers_help_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert default_workers(torch.device("cpu")) == 0
+    for cores, workers in ((1, 0), (2, 1), (64, 8)):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        assert default_workers(torch.device("cuda")) == workers

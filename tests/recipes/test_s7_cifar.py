@@ -1,6 +1,7 @@
 """The command line as a user meets it: on the digits, in a directory of its own, with real exit codes."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -234,7 +235,12 @@ def test_a_used_directory_is_refused_without_resume(finished: tuple[Path, str]) 
     ],
 )
 def test_bad_input_is_one_clear_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     quick = QUICK if "--data" not in arguments else QUICK[2:]
@@ -242,6 +248,7 @@ def test_bad_input_is_one_clear_error(
     assert result.exit_code == code, result.output
     assert message in result.output
     assert "Traceback" not in result.output
+    assert "terminating due to exception" not in caplog.text
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
@@ -285,6 +292,26 @@ def test_holdout_0_trains_on_everything_and_reports_the_last_epoch(tmp_path: Pat
     assert "validation accuracy none: no images held out" in result.output
     assert not (folder / "best.pt").exists()
     assert json.loads((folder / "environment.json").read_text())["training_images"] == 1437
+
+
+def test_resume_of_an_empty_directory_starts_fresh(tmp_path: Path) -> None:
+    result = run(*QUICK, "--epochs", "1", "--out", tmp_path / "run", "--resume")
+    assert result.exit_code == 0
+    assert result.output.splitlines()[0].startswith("epoch 1/1")
+
+
+def test_a_real_interrupt_ends_with_its_code_and_can_be_resumed(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "recipes.s7_cifar", *QUICK[:2], "--epochs", "500", "--out", str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("epoch   1/500")
+        assert process.stdout.readline().startswith("epoch   2/500")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines() == ["interrupted; --resume goes on from the last epoch that was saved"]
+    assert load_checkpoint(folder / "last.pt")["history"]
 
 
 def test_config_file_then_command_line(tmp_path: Path) -> None:
