@@ -88,11 +88,11 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineConfig:
-    """Where to compute; nothing here changes what is asked of the run."""
+    """Where to compute, and in which arithmetic; a resume may move to another device."""
 
     device: str = setting("auto", "auto, cpu, cuda or cuda:N", free=True)
     precision: str = setting(
-        "auto", "arithmetic of the forward pass; auto measures", choices=("auto", "float32", "bfloat16"), free=True
+        "auto", "arithmetic of the forward pass; auto measures", choices=("auto", "float32", "bfloat16")
     )
     workers: int | None = setting(
         None,

@@ -30,6 +30,7 @@ PACKAGES = (
     "scikit-learn",
     "matplotlib",
     "tqdm",
+    "filelock",
 )
 """The distributions that a run depends on."""
 

@@ -53,10 +53,13 @@ def open_data(
 
 
 def _at(path: Path, image_size: int, cache: Path) -> ImageData:
-    if (path / "cifar-10-batches-py").is_dir():
-        return load_cifar10(path, image_size, download=False)
-    if path.is_dir():
-        return load_folder(path, image_size, cache)
-    if path.is_file():
-        return load_npz(path, image_size)
+    try:
+        if (path / "cifar-10-batches-py").is_dir():
+            return load_cifar10(path, image_size, download=False)
+        if path.is_dir():
+            return load_folder(path, image_size, cache)
+        if path.is_file():
+            return load_npz(path, image_size)
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename or path}: {error.strerror}") from error
     raise DataError(f"there is no data at {path}: it takes a folder or a .npz file")

@@ -2,8 +2,7 @@
 
 import hashlib
 import os
-import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,15 +16,19 @@ from framework.sources.resizing import resize
 SPLITS = ("train", "test")
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
 
 def read_image(path: Path, size: int, channels: int = 3) -> Images:
     """An image file as (size, size, channels), RGB or grey. Raises DataError, naming the file, if it is broken."""
     import cv2
 
+    flag = cv2.IMREAD_COLOR_RGB if channels == 3 else cv2.IMREAD_GRAYSCALE
     try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-        flag = cv2.IMREAD_COLOR_RGB if channels == 3 else cv2.IMREAD_GRAYSCALE
-        image = cv2.imdecode(content, flag) if content.size else None
+        content = path.read_bytes()
+        # a JPEG whose tail was never written decodes to grey without an error
+        whole = content and (not content.startswith(JPEG_START) or JPEG_END in content)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if whole else None
     except (OSError, cv2.error) as error:
         raise DataError(f"cannot read the image {path}: {error}") from error
     if image is None:
@@ -36,22 +39,18 @@ def read_image(path: Path, size: int, channels: int = 3) -> Images:
 def load_folder(path: Path, image_size: int, cache: Path) -> ImageData:
     """The images of a folder as RGB of `image_size`, with the folder's name and its classes in alphabetical order.
 
-    `cache` is a folder for the decoded images, outside `path`; they are decoded again when a file has been added,
-    removed or changed (by size or time). Raises DataError for a split or class that is missing or empty, and for a
-    broken image.
+    `cache` is a folder for the decoded images, outside `path`; a split is decoded again when a file in it has been
+    added, removed or changed (by size or time). Raises DataError for a split or class that is missing or empty, and
+    for a broken image; OSError where the folder cannot be read.
     """
     path = path.resolve()
     classes, files = _listing(path)
-    key = hashlib.sha256(f"{path}\0{image_size}\0".encode())
+    place = cache / "folders" / hashlib.sha256(os.fsencode(f"{path}\0{image_size}")).hexdigest()
+    images, labels = {}, {}
     for split in SPLITS:
-        for file, label in files[split]:
-            status = file.stat()
-            key.update(f"{file.relative_to(path)}\0{label}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    decoded = cache / "folders" / key.hexdigest()
-    if not decoded.is_dir():
-        _decode(files, image_size, decoded)
-    images = {split: np.load(decoded / f"{split}.npy", mmap_mode="r") for split in SPLITS}
-    labels = {split: np.array([label for _, label in files[split]], np.int64) for split in SPLITS}
+        paths = [file for file, _ in files[split]]
+        images[split] = _decoded(path, paths, image_size, place / split)
+        labels[split] = np.array([label for _, label in files[split]], np.int64)
     return ImageData(
         name=path.name,
         train_images=images["train"],
@@ -89,33 +88,51 @@ def _listing(path: Path) -> tuple[tuple[str, ...], dict[str, list[tuple[Path, in
     return tuple(names["train"]), files
 
 
-def _decode(files: dict[str, list[tuple[Path, int]]], image_size: int, decoded: Path) -> None:
-    """Fills a folder beside `decoded` and renames it, so that a cache is whole or not there."""
+def _decoded(root: Path, paths: Sequence[Path], image_size: int, place: Path) -> Images:
+    """The images of a split, mapped from the file in `place` whose name is the hash of names, sizes and times."""
+    manifest = hashlib.sha256()
+    for path in paths:
+        status = path.stat()
+        manifest.update(os.fsencode(f"{path.relative_to(root)}\0{status.st_size}\0{status.st_mtime_ns}\n"))
+    target = place / f"{manifest.hexdigest()}.npy"
     try:
-        decoded.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(dir=decoded.parent, prefix="building-"))
-    except OSError as error:
-        raise DataError(f"cannot write the image cache {decoded.parent}: {error.strerror}") from error
+        mapped: Images = np.load(target, mmap_mode="r")
+    except (OSError, EOFError, ValueError):  # not there, or cut off
+        return _decode(paths, image_size, target)
+    return mapped
+
+
+def _decode(paths: Sequence[Path], image_size: int, target: Path) -> Images:
+    """Decodes into `target`, which is whole or not there, and removes what was decoded before the folder changed.
+
+    The images are mapped before the file takes its name, so that another process that builds or removes the same
+    file harms nobody. Raises DataError for a broken image and for a cache that cannot be written.
+    """
+    building = target.with_name(f"building-{uuid.uuid4().hex}")
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), image_size, image_size, 3)}
     try:
-        for split in SPLITS:
-            paths = [file for file, _ in files[split]]
-            shape = (len(paths), image_size, image_size, 3)
-            images = np.lib.format.open_memmap(building / f"{split}.npy", "w+", np.uint8, shape)
-            for start, chunk in _decoded_chunks(paths, image_size):
-                images[start : start + len(chunk)] = chunk
-            images.flush()
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            building.rename(decoded)
-        except OSError:
-            if not decoded.is_dir():  # else another process was faster, with the same images
-                raise
+            with building.open("xb") as file:  # not a writable map: on a full disk that kills the process
+                np.lib.format.write_array_header_1_0(file, header)
+                for images in _read_images(paths, image_size):
+                    file.write(images.data)
+                file.flush()
+                os.fsync(file.fileno())
+            mapped: Images = np.load(building, mmap_mode="r")
+            building.replace(target)
+        finally:
+            building.unlink(missing_ok=True)
+        for former in target.parent.glob("*.npy"):
+            if former != target:
+                former.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"cannot write the image cache {decoded}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        raise DataError(f"cannot write the image cache {target.parent}: {error.strerror}") from error
+    return mapped
 
 
-def _decoded_chunks(paths: Sequence[Path], image_size: int, chunk: int = 1000) -> Iterator[tuple[int, Images]]:
+def _read_images(paths: Sequence[Path], image_size: int, chunk: int = 1000) -> Iterator[Images]:
+    """The images in order, decoded in parallel, `chunk` at a time."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(paths), chunk):
-            yield start, np.stack(list(pool.map(lambda p: read_image(p, image_size), paths[start : start + chunk])))
+            yield np.stack(list(pool.map(lambda path: read_image(path, image_size), paths[start : start + chunk])))

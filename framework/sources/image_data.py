@@ -1,6 +1,7 @@
 """What every source of images gives."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,8 @@ Labels = npt.NDArray[np.int64]
 class ImageData:
     """Training and test images (N, H, W, C) as uint8, their labels (N,) as int64, and what to call it all.
 
-    The arrays may be memory maps. Raises DataError for a split that is empty, or shapes, types or labels that do not
-    fit each other.
+    The arrays may be memory maps. Raises DataError for a split that is empty, for shapes, types or labels that do not
+    fit each other, and for a class name that is used more than once.
     """
 
     name: str
@@ -45,6 +46,9 @@ class ImageData:
                     f"{self.name}: {split} labels run from {labels.min()} to {labels.max()}, "
                     f"valid: 0 to {len(self.class_names) - 1}"
                 )
+        name, uses = Counter(self.class_names).most_common(1)[0]
+        if uses > 1:
+            raise DataError(f"{self.name}: the class name {name!r} is used {uses} times")
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             raise DataError(
                 f"{self.name}: training images are {self.train_images.shape[1:]}, test images "
@@ -63,7 +67,7 @@ class ImageData:
 
     def fingerprint(self) -> str:
         """The SHA-256 of all images, labels and class names, in hexadecimal."""
-        digest = hashlib.sha256("\0".join(self.class_names).encode())
+        digest = hashlib.sha256("\0".join(self.class_names).encode(errors="surrogateescape"))
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(str(array.shape).encode())
             for start in range(0, len(array), 4096):

@@ -1,7 +1,6 @@
 """Images in one .npz file, by the names that Keras uses."""
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +18,21 @@ def load_npz(path: Path, image_size: int) -> ImageData:
     """The images of a file with x_train, y_train, x_test and y_test, brought to `image_size`.
 
     Images are uint8, (N, H, W) or (N, H, W, 1) for grey and (N, H, W, 3) for colour; labels are whole numbers (N,) or
-    (N, 1). An optional array class_names names the classes. Raises DataError for anything else; nothing in the file is
-    ever run.
+    (N, 1). An optional array class_names names the classes, else they are their numbers. Raises DataError for anything
+    else; nothing in the file is ever run.
     """
     arrays = _read(path)
     if missing := [name for name in REQUIRED if name not in arrays]:
         raise DataError(f"{path} lacks {', '.join(missing)}; it has {', '.join(sorted(arrays)) or 'nothing'}")
     labels = {name: _labels(path, name, arrays[name]) for name in ("y_train", "y_test")}
-    classes = 1 + max((int(values.max()) for values in labels.values() if len(values)), default=0)
-    names = arrays.get("class_names", np.arange(classes))
+    names = arrays.get("class_names")
     return ImageData(
         name=path.stem,
         train_images=resize_all(_images(path, "x_train", arrays["x_train"]), image_size),
         train_labels=labels["y_train"],
         test_images=resize_all(_images(path, "x_test", arrays["x_test"]), image_size),
         test_labels=labels["y_test"],
-        class_names=tuple(str(name) for name in names.ravel().tolist()),
+        class_names=_numbered(path, labels) if names is None else tuple(str(name) for name in names.ravel().tolist()),
     )
 
 
@@ -43,9 +41,13 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise DataError(f"{path} is not a .npz file, or a cut-off one")
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if name in (*REQUIRED, "class_names")}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+            arrays = {name: file[name] for name in file.files if name in (*REQUIRED, "class_names")}
+    except Exception as error:  # a damaged file makes zip, zlib, the header's tokenizer or the allocation fail
         raise DataError(f"{path} cannot be read as .npz: {error}") from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # NumPy hands on the bytes of what has no .npy header
+            raise DataError(f"{path}: {name} is not an array")
+    return arrays
 
 
 def _images(path: Path, name: str, array: npt.NDArray[Any]) -> Images:
@@ -62,3 +64,14 @@ def _labels(path: Path, name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.in
     if not np.issubdtype(array.dtype, np.integer) or array.ndim not in (1, 2) or array.size != len(array):
         raise DataError(f"{path}: {name} is {array.dtype} {array.shape}; labels are whole numbers (N,) or (N, 1)")
     return array.ravel().astype(np.int64)
+
+
+def _numbered(path: Path, labels: dict[str, npt.NDArray[np.int64]]) -> tuple[str, ...]:
+    """The classes '0', '1', ... up to the highest label, which has to leave every class an image to train on."""
+    classes = 1 + max(int(values.max(initial=0)) for values in labels.values())
+    if classes > len(labels["y_train"]):
+        raise DataError(
+            f"{path}: labels reach {classes - 1}, and there are {len(labels['y_train'])} training images; "
+            "classes are numbered from 0 without gaps"
+        )
+    return tuple(str(number) for number in range(classes))

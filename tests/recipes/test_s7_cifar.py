@@ -169,6 +169,7 @@ def test_resume_after_the_first_epoch_equals_an_uninterrupted_run(finished: tupl
     ("changes", "message"),
     [
         (("--lr", "0.5"), "lr was 0.1 and is now 0.5"),
+        (("--precision", "bfloat16"), "precision was 'float32' and is now 'bfloat16'"),
         (("--batch-size", "16"), "batch_size was 32 and is now 16"),
         (("--arch", "c1c2c3c40_dilated"), "arch was 'c1c2c3c40' and is now 'c1c2c3c40_dilated'"),
         (("--epochs", "3", "--seed", "1"), "epochs was 2 and is now 3; seed was 0 and is now 1"),

@@ -1,5 +1,6 @@
 """The official download, from a small local server that serves an archive in CIFAR-10's real format."""
 
+import contextlib
 import functools
 import hashlib
 import http.server
@@ -10,7 +11,9 @@ import tarfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -42,18 +45,25 @@ def archive_and_hashes() -> tuple[bytes, dict[str, str]]:
 
 
 class Server(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder; `mood` may be 'cut' (off in the middle) or 'slow' (to answer, and between pieces)."""
+
     requests: list[str] = []  # noqa: RUF012
-    cut: list[bool] = []  # noqa: RUF012
+    mood = ""
 
     def do_GET(self) -> None:
         self.requests.append(self.path)
-        if self.cut:
-            self.send_response(200)
-            self.send_header("Content-Length", "100000")
-            self.end_headers()
-            self.wfile.write(b"only the beginning")
-            return
+        time.sleep(0.4 if self.mood == "slow" else 0)
         super().do_GET()
+
+    def copyfile(self, source: IO[bytes], outputfile: IO[bytes]) -> None:
+        content = source.read()
+        if self.mood == "cut":
+            content = content[: len(content) // 2]
+        size = -(-len(content) // (8 if self.mood == "slow" else 1))
+        with contextlib.suppress(OSError):  # whoever wants only to connect hangs up
+            for start in range(0, len(content), size):
+                outputfile.write(content[start : start + size])
+                time.sleep(0.3 if self.mood == "slow" else 0)
 
     def log_message(self, *args: object) -> None:
         pass
@@ -67,7 +77,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     served.mkdir()
     (served / CIFAR10.filename).write_bytes(content)
     Server.requests.clear()
-    Server.cut.clear()
+    monkeypatch.setattr(Server, "mood", "")
     handler = functools.partial(Server, directory=str(served))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         thread = threading.Thread(target=running.serve_forever, daemon=True)
@@ -107,19 +117,49 @@ def test_a_damaged_archive_is_refused(server: Path, tmp_path: Path) -> None:
         opened(tmp_path / "cache", [])
 
 
-def test_a_cut_off_download_is_not_taken_for_whole(server: Path, tmp_path: Path) -> None:
-    Server.cut.append(True)
+def test_a_cut_off_download_is_not_taken_for_whole(
+    server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Server, "mood", "cut")
     with pytest.raises(DataError, match="CIFAR-10 cannot be had"):
         opened(tmp_path / "cache", [])
-    Server.cut.clear()
+    assert not (tmp_path / "cache" / "cifar10" / "cifar-10-batches-py").exists()
+    monkeypatch.setattr(Server, "mood", "")
     assert opened(tmp_path / "cache", []) == "cifar10"
 
 
-def test_a_spoilt_batch_is_extracted_again(server: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["data_batch_3", "test_batch", "batches.meta"])
+def test_a_spoilt_file_is_unpacked_again_without_a_network(
+    server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     opened(tmp_path / "cache", [])
-    batch = tmp_path / "cache" / "cifar10" / "cifar-10-batches-py" / "data_batch_3"
-    batch.write_bytes(batch.read_bytes()[:-1])
+    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar.tar.gz")
+    root = tmp_path / "cache" / "cifar10"
+    file = root / "cifar-10-batches-py" / name
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match=f"cifar-10-batches-py/{name} is missing or damaged"):
+        open_data(path=root, dataset=None, image_size=32, cache=tmp_path, notify=pytest.fail)
     assert opened(tmp_path / "cache", []) == "cifar10"
+
+
+def test_of_several_at_once_one_downloads(
+    server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Server, "mood", "slow")
+    with ThreadPoolExecutor(3) as pool:
+        names = list(pool.map(lambda _: opened(tmp_path / "cache", []), range(3)))
+    assert names == ["cifar10"] * 3
+    assert capfd.readouterr().err.count("100%") == 1  # one progress bar came to its end
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_slow_server_is_waited_for(server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Server, "mood", "slow")
+    monkeypatch.setattr(cifar10_module, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(cifar10_module, "STALL_SECONDS", 2.0)
+    began = time.monotonic()
+    assert opened(tmp_path / "cache", []) == "cifar10"
+    assert time.monotonic() - began > 2  # longer than either limit: it kept moving
 
 
 def test_a_refusing_server_is_an_error_when_cifar10_was_asked_for(
@@ -140,11 +180,32 @@ def test_without_a_wish_the_digits_are_taken_loudly(tmp_path: Path, monkeypatch:
     assert "Going on with `digits`" in note
 
 
-def test_a_silent_server_is_given_up_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connecting_is_given_up_after_ten_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cifar10_module.CONNECT_SECONDS == 10
     monkeypatch.setattr(cifar10_module, "CONNECT_SECONDS", 0.5)
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # its queue is full, so the next connection hangs as behind a firewall
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{deaf.getsockname()[1]}/cifar.tar.gz")
+        began = time.monotonic()
+        with pytest.raises(DataError, match="timed out"):
+            opened(tmp_path, [])
+        assert 0.4 < time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(("scheme", "limit"), [("https", "CONNECT_SECONDS"), ("http", "STALL_SECONDS")])
+def test_a_server_that_says_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, limit: str
+) -> None:
+    monkeypatch.setattr(cifar10_module, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(cifar10_module, limit, 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{silent.getsockname()[1]}/cifar.tar.gz")
+        monkeypatch.setattr(CIFAR10, "url", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/cifar.tar.gz")
         began = time.monotonic()
         with pytest.raises(DataError, match="timed out"):
             opened(tmp_path, [])
