@@ -47,12 +47,23 @@ def command_line(
     name: str, description: str, defaults: Config, constraints: Mapping[str, Any], train: Train
 ) -> click.Group:
     """The command line of a recipe: `train` is its experiment, the rest is the same for all."""
+    group = Commands(help=description, context_settings={"help_option_names": ["-h", "--help"]})
+    for command in (
+        make_train_command(name, defaults, train),
+        make_summary_command(defaults, constraints),
+        evaluate_command,
+        predict_command,
+        list_command,
+        doctor_command,
+    ):
+        group.add_command(command)
+    return group
 
-    @click.group(cls=Commands, help=description, context_settings={"help_option_names": ["-h", "--help"]})
-    def group() -> None:
-        pass
 
-    @group.command("train", short_help="Train, then test once; runs when no command is named.")
+def make_train_command(name: str, defaults: Config, train: Train) -> click.Command:
+    """`train`, with an option for every setting; without --out a run goes to a folder named after `name` and time."""
+
+    @click.command("train", short_help="Train, then test once; runs when no command is named.")
     @click.option("--out", type=click.Path(path_type=Path), help="the run directory [default: runs/NAME-TIME]")
     @click.option("--resume", is_flag=True, help="go on with the run in --out; start it if the folder is empty")
     @click.option("--config", "config_file", type=click.Path(path_type=Path), help="a JSON file of settings")
@@ -62,50 +73,17 @@ def command_line(
         if resume and out is None:
             raise EmberfieldError("--resume needs --out, the run directory to go on with")
         out = out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        run = open_run_directory(out, resume=resume)
-        train(resolve_config(defaults, run, config_file, given(options)), run, click.echo)
+        begun = RunDirectory(out) if resume and RunDirectory(out).config.is_file() else None
+        config = resolve_config(defaults, begun, config_file, given(options))
+        train(config, open_run_directory(out, resume=resume), click.echo)
 
-    @group.command("evaluate", short_help="Test a run's network.")
-    @checkpoint_option
-    @data_options
-    @click.option("--arch", help="the architecture that the checkpoint has to be of")
-    def evaluate_command(
-        checkpoint: Path, data: str | None, dataset: str | None, device: str, arch: str | None
-    ) -> None:
-        """Test the network of a run or checkpoint on a data set's test images."""
-        from framework.environment import check_libraries, choose_device
-        from framework.sources import cache_folder, open_data
-        from recipes.restoring import restore, test_figures
+    return train_command
 
-        check_libraries()
-        restored = restore(checkpoint, choose_device(device), arch)
-        images = open_data(
-            path=Path(data) if data else None,
-            dataset=dataset,
-            image_size=restored.description.image_size,
-            cache=cache_folder(),
-            notify=warn,
-        )
-        figures = test_figures(restored, images)
-        click.echo(f"checkpoint {restored.source}\ndata {images.name}, {len(images.test_labels)} test images")
-        click.echo(f"test loss {figures['loss']:.4f}\ntest accuracy {100 * figures['accuracy']:.2f} %")
 
-    @group.command("predict", short_help="Classify image files.")
-    @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-    @checkpoint_option
-    @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
-    def predict_command(images: Sequence[Path], checkpoint: Path, device: str) -> None:
-        """Name the class of each image file, with the network's confidence."""
-        from framework.environment import check_libraries, choose_device
-        from recipes.predicting import predictions
-        from recipes.restoring import restore
+def make_summary_command(defaults: Config, constraints: Mapping[str, Any]) -> click.Command:
+    """`summary`, for the recipe's own network and constraints unless others are named."""
 
-        check_libraries()
-        restored = restore(checkpoint, choose_device(device))
-        for image, (class_name, confidence) in zip(images, predictions(restored, images), strict=True):
-            click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
-
-    @group.command("summary", short_help="Show a network's layers and what is declared of it.")
+    @click.command("summary", short_help="Show a network's layers and what is declared of it.")
     @click.option("--arch", default=defaults.network.arch, show_default=True, help="a registered architecture")
     @click.option(
         "--image-size", default=defaults.data.image_size, show_default=True, help="height and width in pixels"
@@ -118,53 +96,23 @@ def command_line(
         make = summary_json if as_json else summary_text
         click.echo(make(arch, image_size, constraints))
 
-    @group.command("list", short_help="List architectures and data sources.")
-    def list_command() -> None:
-        """List the registered architectures with their options, and the data sources."""
-        from architectures import ArchitectureError, names, options
-        from framework.sources import DATASETS
-
-        click.echo("architectures")
-        for architecture in names():
-            click.echo(f"  {architecture}")
-            try:
-                for option, default in options(architecture).items():
-                    click.echo(f"      {option} = {default}")
-            except ArchitectureError as error:
-                click.echo(f"      {error}")
-        click.echo("data sources")
-        for dataset in DATASETS:
-            click.echo(f"  --dataset {dataset}")
-        click.echo("  --data FOLDER    train/<class>/*.png and test/<class>/*.png, or jpg")
-        click.echo("  --data FILE.npz  x_train, y_train, x_test, y_test")
-
-    @group.command("doctor", short_help="Check versions, device and disk.")
-    def doctor_command() -> None:
-        """Check the environment; ends with a non-zero code if something is wrong."""
-        from framework.environment import doctor
-        from framework.sources import cache_folder
-
-        checks = doctor([cache_folder(), Path.cwd()])
-        for check in checks:
-            click.echo(f"{'ok   ' if check.ok else 'WRONG'} {check.name:<24} {check.detail}")
-        if not all(check.ok for check in checks):
-            sys.exit(6)
-
-    return group
+    return summary_command
 
 
-def resolve_config(defaults: Config, run: RunDirectory, config_file: Path | None, options: Mapping[str, Any]) -> Config:
-    """The recipe's defaults, or on a resume the run's own settings; then a file's, then the command line's.
+def resolve_config(
+    defaults: Config, begun: RunDirectory | None, config_file: Path | None, options: Mapping[str, Any]
+) -> Config:
+    """The recipe's defaults, or the settings of the run that has begun; then a file's, then the command line's.
 
-    Raises RunDirectoryError, naming each setting, if that changes what a resumed run computes.
+    Raises RunDirectoryError, naming each setting, if that changes what the run computes.
     """
-    saved = defaults.merged_with_file(run.config) if run.used else None
+    saved = defaults.merged_with_file(begun.config) if begun else None
     config = saved or defaults
     if config_file is not None:
         config = config.merged_with_file(config_file)
     config = config.updated(options)
-    if saved is not None and (changed := differences(saved, config)):
-        raise RunDirectoryError(f"cannot resume {run.path}: {'; '.join(changed)}")
+    if begun and saved and (changed := differences(saved, config)):
+        raise RunDirectoryError(f"cannot resume {begun.path}: {'; '.join(changed)}")
     return config
 
 
@@ -189,3 +137,77 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+@click.command("evaluate", short_help="Test a run's network.")
+@checkpoint_option
+@data_options
+@click.option("--arch", help="the architecture that the checkpoint has to be of")
+def evaluate_command(checkpoint: Path, data: str | None, dataset: str | None, device: str, arch: str | None) -> None:
+    """Test the network of a run or checkpoint on a data set's test images."""
+    from framework.environment import check_libraries, choose_device
+    from framework.sources import cache_folder, open_data
+    from recipes.restoring import restore, test_figures
+
+    check_libraries()
+    restored = restore(checkpoint, choose_device(device), arch)
+    images = open_data(
+        path=Path(data) if data else None,
+        dataset=dataset,
+        image_size=restored.description.image_size,
+        cache=cache_folder(),
+        notify=warn,
+    )
+    figures = test_figures(restored, images)
+    click.echo(f"checkpoint {restored.source}\ndata {images.name}, {len(images.test_labels)} test images")
+    click.echo(f"test loss {figures['loss']:.4f}\ntest accuracy {100 * figures['accuracy']:.2f} %")
+
+
+@click.command("predict", short_help="Classify image files.")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@checkpoint_option
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
+def predict_command(images: Sequence[Path], checkpoint: Path, device: str) -> None:
+    """Name the class of each image file, with the network's confidence."""
+    from framework.environment import check_libraries, choose_device
+    from recipes.predicting import predictions
+    from recipes.restoring import restore
+
+    check_libraries()
+    restored = restore(checkpoint, choose_device(device))
+    for image, (class_name, confidence) in zip(images, predictions(restored, images), strict=True):
+        click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
+
+
+@click.command("list", short_help="List architectures and data sources.")
+def list_command() -> None:
+    """List the registered architectures with their options, and the data sources."""
+    from architectures import ArchitectureError, names, options
+    from framework.sources import DATASETS
+
+    click.echo("architectures")
+    for architecture in names():
+        click.echo(f"  {architecture}")
+        try:
+            for option, default in options(architecture).items():
+                click.echo(f"      {option} = {default}")
+        except ArchitectureError as error:
+            click.echo(f"      {error}")
+    click.echo("data sources")
+    for dataset in DATASETS:
+        click.echo(f"  --dataset {dataset}")
+    click.echo("  --data FOLDER    train/<class>/*.png and test/<class>/*.png, or jpg")
+    click.echo("  --data FILE.npz  x_train, y_train, x_test, y_test")
+
+
+@click.command("doctor", short_help="Check versions, device and disk.")
+def doctor_command() -> None:
+    """Check the environment; ends with a non-zero code if something is wrong."""
+    from framework.environment import doctor
+    from framework.sources import cache_folder
+
+    checks = doctor([cache_folder(), Path.cwd()])
+    for check in checks:
+        click.echo(f"{'ok   ' if check.ok else 'WRONG'} {check.name:<24} {check.detail}")
+    if not all(check.ok for check in checks):
+        sys.exit(6)

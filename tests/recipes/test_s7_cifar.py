@@ -250,6 +250,8 @@ def test_bad_input_is_one_clear_error(
     assert message in result.output
     assert "Traceback" not in result.output
     assert "terminating due to exception" not in caplog.text
+    if code == 2 and arguments[0] in ("--epochs", "--config"):
+        assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
