@@ -38,7 +38,35 @@ class NetworkConfig:
 
     arch: str = setting("", "a registered architecture, or package.module:callable")
     arch_options: Mapping[str, Any] = setting({}, "the architecture's options, as a JSON object")
-    unconstrained: bool = setting(False, "train even a network that breaks the recipe's constraints")
+
+    def __post_init__(self) -> None:
+        check_section(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConstraintsConfig:
+    """What is declared of the network, checked before training; the fields of `framework.inspection.Constraints`.
+
+    Free on a resume, because they judge what is computed and do not change it.
+    """
+
+    parameters_under: int | None = setting(None, "constraint: fewer parameters than this", least=0, free=True)
+    multiply_adds_under: int | None = setting(None, "constraint: fewer multiply-adds of an image", least=0, free=True)
+    receptive_field_over: int | None = setting(None, "constraint: a receptive field over this", least=0, free=True)
+    input_coverage_from: float | None = setting(
+        None, "constraint: the least share of pixels that reach the output", least=0.0, most=1.0, free=True
+    )
+    strided_convs: int | None = setting(None, "constraint: exactly so many strided convolutions", least=0, free=True)
+    requires: tuple[str, ...] = setting(
+        (),
+        "constraint: layers that have to be there, as a JSON list",
+        choices=("depthwise_separable", "dilated", "global_average_pooling"),
+        free=True,
+    )
+    forbids: tuple[str, ...] = setting(
+        (), "constraint: layers that must not be there", choices=("max_pooling", "pooling", "strides"), free=True
+    )
+    unconstrained: bool = setting(False, "train even a network that breaks its constraints", free=True)
 
     def __post_init__(self) -> None:
         check_section(self)
@@ -111,6 +139,7 @@ class Config:
 
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
+    constraints: ConstraintsConfig = ConstraintsConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     training: TrainingConfig = TrainingConfig()

@@ -5,7 +5,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import field
 from typing import Any
 
@@ -21,7 +21,8 @@ def setting(
     most: float | None = None,
     free: bool = False,
 ) -> Any:
-    """Declares a field: its default, help text and valid values (`least` and `most` are inclusive).
+    """Declares a field: its default, help text and valid values (`least` and `most` are inclusive; each of a
+    list is one of the `choices`).
 
     A `free` field may differ between a run and its resume, because it does not decide what is computed.
     """
@@ -49,8 +50,10 @@ def check_section(section: Any) -> None:
             continue
         if isinstance(value, float) and not math.isfinite(value):
             raise EmberfieldError(f"{item.name} is {value}; it takes a finite number")
-        if limits["choices"] and value not in limits["choices"]:
-            raise EmberfieldError(unknown(item.name, value, limits["choices"]))
+        if limits["choices"]:
+            for chosen in value if isinstance(value, tuple) else (value,):
+                if chosen not in limits["choices"]:
+                    raise EmberfieldError(unknown(item.name, chosen, limits["choices"]))
         if limits["least"] is not None and not value >= limits["least"]:
             raise EmberfieldError(f"{item.name} is {value}; the least valid value is {limits['least']}")
         if limits["most"] is not None and not value <= limits["most"]:
@@ -65,5 +68,7 @@ def _check_type(name: str, value: object, hint: Any) -> None:
     if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
         names = " or ".join("null" if kind is types.NoneType else kind.__name__ for kind in plain)
         raise EmberfieldError(f"{name} is {value!r}, a {type(value).__name__}; it takes {names}")
-    if isinstance(value, tuple) and not all(isinstance(element, Mapping) for element in value):
-        raise EmberfieldError(f"{name} is {value!r}; it takes a list of objects")
+    if isinstance(value, tuple):
+        element = typing.get_args(hint)[0]
+        if not all(isinstance(each, typing.get_origin(element) or element) for each in value):
+            raise EmberfieldError(f"{name} is {value!r}; it takes a list of {'texts' if element is str else 'objects'}")

@@ -79,7 +79,7 @@ def record_start(
         "description": dataclasses.asdict(description),
         "transforms": list(images.augmentation.effective),
         "constraints": constraint_table_json(findings),
-        "unconstrained": config.network.unconstrained,
+        "unconstrained": config.constraints.unconstrained,
         **describe_environment(),
     }
     write_json(run.environment, environment)

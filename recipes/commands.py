@@ -43,14 +43,12 @@ class Commands(click.Group):
             sys.exit(130)
 
 
-def command_line(
-    name: str, description: str, defaults: Config, constraints: Mapping[str, Any], train: Train
-) -> click.Group:
+def command_line(name: str, description: str, defaults: Config, train: Train) -> click.Group:
     """The command line of a recipe: `train` is its experiment, the rest is the same for all."""
     group = Commands(help=description, context_settings={"help_option_names": ["-h", "--help"]})
     for command in (
         make_train_command(name, defaults, train),
-        make_summary_command(defaults, constraints),
+        make_summary_command(defaults),
         evaluate_command,
         predict_command,
         list_command,
@@ -80,8 +78,8 @@ def make_train_command(name: str, defaults: Config, train: Train) -> click.Comma
     return train_command
 
 
-def make_summary_command(defaults: Config, constraints: Mapping[str, Any]) -> click.Command:
-    """`summary`, for the recipe's own network and constraints unless others are named."""
+def make_summary_command(defaults: Config) -> click.Command:
+    """`summary`, for the recipe's own network unless another is named, and the recipe's constraints."""
 
     @click.command("summary", short_help="Show a network's layers and what is declared of it.")
     @click.option("--arch", default=defaults.network.arch, show_default=True, help="a registered architecture")
@@ -94,7 +92,7 @@ def make_summary_command(defaults: Config, constraints: Mapping[str, Any]) -> cl
         from recipes.summary import summary_json, summary_text
 
         make = summary_json if as_json else summary_text
-        click.echo(make(arch, image_size, constraints))
+        click.echo(make(arch, image_size, defaults.constraints))
 
     return summary_command
 

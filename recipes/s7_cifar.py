@@ -6,11 +6,11 @@ trains, tests once at the end, and leaves a run directory. RESULTS.md has its ti
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from framework.config import (
     AugmentationConfig,
     Config,
+    ConstraintsConfig,
     NetworkConfig,
     OptimizationConfig,
     TrainingConfig,
@@ -20,6 +20,12 @@ from recipes.commands import command_line, warn
 
 DEFAULTS = Config(
     network=NetworkConfig(arch="c1c2c3c40"),
+    constraints=ConstraintsConfig(
+        parameters_under=200_000,
+        receptive_field_over=44,
+        requires=("depthwise_separable", "dilated", "global_average_pooling"),
+        forbids=("max_pooling",),
+    ),
     augmentation=AugmentationConfig(
         transforms=(
             {"name": "HorizontalFlip", "p": 0.5},
@@ -48,15 +54,7 @@ DEFAULTS = Config(
     optimization=OptimizationConfig(optimizer="sgd", lr=0.1, warmup=0.25, weight_decay=5e-4, label_smoothing=0.1),
     training=TrainingConfig(epochs=15, batch_size=64, patience=5),
 )
-"""What the recipe trains when nothing else is asked for."""
-
-CONSTRAINTS: dict[str, Any] = {
-    "parameters_under": 200_000,
-    "receptive_field_over": 44,
-    "requires": ("depthwise_separable", "dilated", "global_average_pooling"),
-    "forbids": ("max_pooling",),
-}
-"""What the assignment demands of the network: `framework.inspection.Constraints`, checked before training."""
+"""What the recipe trains, and demands of the network, when nothing else is asked for."""
 
 
 def train(config: Config, run: RunDirectory, say: Callable[[str], None]) -> None:
@@ -72,13 +70,14 @@ def train(config: Config, run: RunDirectory, say: Callable[[str], None]) -> None
 
     from architectures import create
     from framework.checkpoint import load_checkpoint
-    from framework.inspection import Constraints, check, require
+    from framework.inspection import check, require
     from framework.logs import EpochLog
     from framework.precision import choose_precision
     from framework.preparation import prepare
     from framework.randomness import torch_seed
     from framework.training import fit, make_training
     from recipes.artefacts import describe, read_saved, record_results, record_start
+    from recipes.summary import declared
 
     # The images, with a held-out part of the training images for every choice.
     device = choose_device(config.machine.device)
@@ -93,8 +92,8 @@ def train(config: Config, run: RunDirectory, say: Callable[[str], None]) -> None
         in_channels=images.data.channels,
         **config.network.arch_options,
     )
-    findings = check(network, images.input_shape, Constraints(**CONSTRAINTS))
-    if not config.network.unconstrained:
+    findings = check(network, images.input_shape, declared(config.constraints))
+    if not config.constraints.unconstrained:
         require(findings)
     network.to(device).to(memory_format=torch.channels_last)
 
@@ -119,7 +118,7 @@ def train(config: Config, run: RunDirectory, say: Callable[[str], None]) -> None
     log.close()
 
 
-main = command_line("s7_cifar", (__doc__ or "").strip(), DEFAULTS, CONSTRAINTS, train)
+main = command_line("s7_cifar", (__doc__ or "").strip(), DEFAULTS, train)
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,6 @@
 """The command line as a user meets it: on the digits, in a directory of its own, with real exit codes."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from framework.checkpoint import load_checkpoint, save_checkpoint
+from framework.config import ConstraintsConfig
+from framework.inspection.constraints import FORBIDDABLE, REQUIRABLE, Constraints
 from recipes.s7_cifar import DEFAULTS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -231,6 +234,10 @@ def test_a_used_directory_is_refused_without_resume(finished: tuple[Path, str]) 
         (("--data", "nowhere"), 3, "there is no data at nowhere"),
         (("--batch-size", "5000"), 3, "a batch of 5000 needs more than the"),
         (("--arch", "c1c2c3c40_maxpool"), 8, "max pooling: 3, has to be none"),
+        (("--strided-convs", "2"), 8, "strided convolutions: 3, has to be exactly 2"),
+        (("--requires", '["dilatde"]'), 2, "unknown requires 'dilatde', did you mean 'dilated'"),
+        (("--requires", "[3]"), 2, "it takes a list of texts"),
+        (("--input-coverage-from", "1.5"), 2, "input_coverage_from is 1.5; the largest valid value is 1.0"),
         (("--arch-options", '{"width": 1.5}'), 8, "has to be under 200,000"),
         (("--lr", "1e30"), 7, "training stopped before this step changed the weights"),
     ],
@@ -347,6 +354,13 @@ def test_summary_list_doctor_and_help() -> None:
     checked = run("doctor")
     assert "torch with torchvision" in checked.output
     assert run("--help").exit_code == run("train", "--help").exit_code == 0
+
+
+def test_the_configuration_declares_what_the_judge_knows() -> None:
+    fields = {field.name: field.metadata["choices"] for field in dataclasses.fields(ConstraintsConfig)}
+    assert fields.keys() - {"unconstrained"} == {field.name for field in dataclasses.fields(Constraints)}
+    assert set(fields["requires"]) == set(REQUIRABLE)
+    assert set(fields["forbids"]) == set(FORBIDDABLE)
 
 
 def test_help_imports_nothing_heavy() -> None:
