@@ -56,7 +56,7 @@ def create(name: str, *, num_classes: int = 10, **options: Any) -> nn.Module:
     Raises ArchitectureError for a name or option that does not exist, an option that is missing, a name that a
     plug-in takes from another, a plug-in that cannot be loaded, and a builder that gives no nn.Module.
     """
-    builder = _find(name)
+    builder = find(name)
     _check_options(name, builder, {"num_classes": num_classes, **options})
     network = builder(num_classes=num_classes, **options)
     if not isinstance(network, nn.Module):
@@ -66,7 +66,7 @@ def create(name: str, *, num_classes: int = 10, **options: Any) -> nn.Module:
 
 def origin(name: str) -> str:
     """Where the builder of a name is written, as `module:qualname`. Raises ArchitectureError as `create` does."""
-    return _origin(_find(name))
+    return _origin(find(name))
 
 
 def options(name: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def options(name: str) -> dict[str, Any]:
 
     Raises ArchitectureError as `create` does.
     """
-    parameters = inspect.signature(_find(name)).parameters.values()
+    parameters = inspect.signature(find(name)).parameters.values()
     return {
         parameter.name: None if parameter.default is parameter.empty else parameter.default
         for parameter in parameters
@@ -82,7 +82,8 @@ def options(name: str) -> dict[str, Any]:
     }
 
 
-def _find(name: str) -> Builder:
+def find(name: str) -> Builder:
+    """The builder of a name. Raises ArchitectureError as `create` does."""
     builders = [_load(entry) for entry in entry_points(group=GROUP, name=name)]
     # Looked up after loading: a plug-in may also register what its entry point names.
     builders = [*([_BUILDERS[name]] if name in _BUILDERS else []), *builders]

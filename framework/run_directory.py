@@ -28,6 +28,11 @@ class RunDirectory:
         return self.path / "environment.json"
 
     @property
+    def source(self) -> Path:
+        """The folder with the network's code as it was trained."""
+        return self.path / "source"
+
+    @property
     def log(self) -> Path:
         """One JSON object an epoch."""
         return self.path / "log.jsonl"

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from architectures import source_files
 from framework.checkpoint import load_checkpoint
 from framework.config import Config
 from framework.description import Description
@@ -69,7 +70,7 @@ def record_start(
     description: Description,
     device: torch.device,
 ) -> None:
-    """Writes the configuration, the environment, the network's tables and a sheet of augmented samples."""
+    """Writes the configuration, the environment, the network's code and tables, and a sheet of augmented samples."""
     write_text(run.config, config.to_json())
     environment = {
         "device": str(device),
@@ -83,6 +84,9 @@ def record_start(
         **describe_environment(),
     }
     write_json(run.environment, environment)
+    for path, text in source_files(config.network.arch).items():
+        (run.source / path).parent.mkdir(parents=True, exist_ok=True)
+        write_text(run.source / path, text)
     write_text(run.path / "torchsummary.txt", torchsummary_table(network, images.input_shape))
     tables = (layer_table(network, images.input_shape), constraint_table(findings))
     write_text(run.path / "network.txt", "\n\n".join(tables) + "\n")

@@ -80,6 +80,7 @@ def test_a_run_directory_holds_what_was_done(finished: tuple[Path, str]) -> None
         "log.jsonl",
         "network.txt",
         "results.json",
+        "source",
         "tensorboard",
         "torchsummary.txt",
         "training.log",
@@ -101,6 +102,8 @@ def test_a_run_directory_holds_what_was_done(finished: tuple[Path, str]) -> None
     for picture in ("augmented_samples.png", "curves.png"):
         assert cv2.imread(str(folder / picture)) is not None
     assert any((folder / "tensorboard").iterdir())
+    code = folder / "source" / "architectures" / "c1c2c3c40.py"
+    assert code.read_text() == (ROOT / "architectures" / "c1c2c3c40.py").read_text()
     assert json.loads((folder / "config.json").read_text())["training"]["epochs"] == 2
 
 
