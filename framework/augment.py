@@ -36,9 +36,13 @@ RANGES: dict[str, dict[str, tuple[str, str]]] = {
 
 @dataclass(frozen=True)
 class Augmentation:
-    """A pipeline of albumentations, and what its transforms are really set to."""
+    """A pipeline of albumentations, the calls that made its transforms, and what these are really set to.
+
+    A call and a setting is each a name of a transform with its arguments.
+    """
 
     pipeline: Any
+    calls: tuple[dict[str, Any], ...]
     effective: tuple[dict[str, Any], ...]
 
     def __call__(self, image: npt.NDArray[np.uint8], *, seed: int, epoch: int, sample: int) -> npt.NDArray[np.uint8]:
@@ -61,12 +65,13 @@ def build_augmentation(transforms: Sequence[Mapping[str, Any]], mean: Sequence[f
 
     cv2.setNumThreads(0)
     colour = tuple(float(round(value)) for value in mean)
-    made = [_make(declared, colour) for declared in transforms]
+    calls = tuple(_call(declared, colour) for declared in transforms)
+    made = [_make(**call) for call in calls]
     pipeline = albumentations.Compose(made, strict=True, is_check_shapes=False)
-    return Augmentation(pipeline, tuple(_effective(transform) for transform in made))
+    return Augmentation(pipeline, calls, tuple(_effective(transform) for transform in made))
 
 
-def _make(declared: Mapping[str, Any], mean: tuple[float, ...]) -> Any:
+def _call(declared: Mapping[str, Any], mean: tuple[float, ...]) -> dict[str, Any]:
     import albumentations
 
     kinds = {
@@ -89,10 +94,16 @@ def _make(declared: Mapping[str, Any], mean: tuple[float, ...]) -> Any:
     for fill in ("fill", "fill_mask"):
         if arguments.get(fill) == "mean":
             arguments[fill] = mean
+    return {"name": name, **arguments}
+
+
+def _make(name: str, **arguments: Any) -> Any:
+    import albumentations
+
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "ShiftScaleRotate is a special case of Affine", UserWarning)
-            return kind(**arguments)
+            return getattr(albumentations, name)(**arguments)
     except (ValueError, TypeError) as error:
         raise EmberfieldError(f"{name} refuses {arguments}: {error}") from error
 

@@ -31,6 +31,7 @@ PACKAGES = (
     "matplotlib",
     "tqdm",
     "filelock",
+    "markdown-it-py",
 )
 """The distributions that a run depends on."""
 

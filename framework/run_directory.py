@@ -33,6 +33,21 @@ class RunDirectory:
         return self.path / "source"
 
     @property
+    def torchsummary(self) -> Path:
+        """torchsummary's table."""
+        return self.path / "torchsummary.txt"
+
+    @property
+    def transforms(self) -> Path:
+        """The augmentation as code of albumentations."""
+        return self.path / "transforms.py"
+
+    @property
+    def augmented_samples(self) -> Path:
+        """A picture of training images as the first epochs see them."""
+        return self.path / "augmented_samples.png"
+
+    @property
     def log(self) -> Path:
         """One JSON object an epoch."""
         return self.path / "log.jsonl"

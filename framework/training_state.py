@@ -1,7 +1,7 @@
 """Everything that a run would lose if the machine went away, as one checkpoint and back."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,12 @@ from framework.errors import CheckpointError
 Record = dict[str, float]
 """What is known of one epoch: 'epoch', 'loss', 'accuracy', 'lr', 'seconds' and, with held-out images, 'val_loss' and
 'val_accuracy'. Accuracies are shares."""
+
+
+def best_record(history: Sequence[Record]) -> Record | None:
+    """The epoch with the best accuracy on held-out images, the earliest of equals; None before there is one."""
+    validated = [record for record in history if "val_accuracy" in record]
+    return max(validated, key=lambda record: record["val_accuracy"], default=None)
 
 
 @dataclass(kw_only=True)
@@ -47,9 +53,8 @@ class TrainingState:
 
     @property
     def best(self) -> Record | None:
-        """The epoch with the best accuracy on held-out images, the earliest of equals; None before there is one."""
-        validated = [record for record in self.history if "val_accuracy" in record]
-        return max(validated, key=lambda record: record["val_accuracy"], default=None)
+        """The epoch that is reported, see `best_record`."""
+        return best_record(self.history)
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values only."""

@@ -26,6 +26,7 @@ from framework.preparation import Prepared
 from framework.report.curves import save_curves
 from framework.report.samples import save_augmented_samples
 from framework.report.summary import torchsummary_table
+from framework.report.transforms import transforms_code
 from framework.run_directory import RunDirectory, write_json, write_text
 from framework.sources import ImageData
 from framework.training_state import TrainingState
@@ -72,27 +73,30 @@ def record_start(
 ) -> None:
     """Writes the configuration, the environment, the network's code and tables, and a sheet of augmented samples."""
     write_text(run.config, config.to_json())
+    source = source_files(config.network.arch)
     environment = {
         "device": str(device),
         "training_images": len(images.batches.indices),
         "held_out_images": len(images.held_out),
         "test_images": len(images.data.test_labels),
         "description": dataclasses.asdict(description),
+        "source": list(source),
         "transforms": list(images.augmentation.effective),
         "constraints": constraint_table_json(findings),
         "unconstrained": config.constraints.unconstrained,
         **describe_environment(),
     }
     write_json(run.environment, environment)
-    for path, text in source_files(config.network.arch).items():
+    for path, text in source.items():
         (run.source / path).parent.mkdir(parents=True, exist_ok=True)
         write_text(run.source / path, text)
-    write_text(run.path / "torchsummary.txt", torchsummary_table(network, images.input_shape))
+    write_text(run.transforms, transforms_code(images.augmentation.calls))
+    write_text(run.torchsummary, torchsummary_table(network, images.input_shape))
     tables = (layer_table(network, images.input_shape), constraint_table(findings))
     write_text(run.path / "network.txt", "\n\n".join(tables) + "\n")
     spread = images.batches.indices[:: max(len(images.batches.indices) // 8, 1)][:8]
     save_augmented_samples(
-        run.path / "augmented_samples.png",
+        run.augmented_samples,
         images.data.train_images[spread],
         images.augmentation,
         seed=config.training.seed,

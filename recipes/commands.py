@@ -51,6 +51,7 @@ def command_line(name: str, description: str, defaults: Config, train: Train) ->
         make_summary_command(defaults),
         evaluate_command,
         predict_command,
+        make_report_command(name),
         list_command,
         doctor_command,
     ):
@@ -95,6 +96,35 @@ def make_summary_command(defaults: Config) -> click.Command:
         click.echo(make(arch, image_size, defaults.constraints))
 
     return summary_command
+
+
+def make_report_command(name: str) -> click.Command:
+    """`report`; `name` is the recipe's, for the command that the sheet gives."""
+
+    @click.command("report", short_help="Write a run's answer sheet, as Markdown and HTML.")
+    @click.argument("run", type=click.Path(path_type=Path))
+    @click.option("--out", type=click.Path(path_type=Path), help="the folder for it [default: RUN/report]")
+    @click.option("--data", help="where the run's images lie now [default: where they were]")
+    @click.option("--readme-url", help="the link to the README, for the sheet's fifth answer")
+    @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
+    def report_command(run: Path, out: Path | None, data: str | None, readme_url: str | None, device: str) -> None:
+        """Write the answer sheet of a finished or stopped run: report.md, report.html and their pictures."""
+        from framework.environment import check_libraries, choose_device
+        from recipes.reporting import write_report
+
+        check_libraries()
+        for file in write_report(
+            RunDirectory(run),
+            out or run / "report",
+            recipe=name,
+            data=data,
+            device=choose_device(device),
+            readme_url=readme_url,
+            notify=warn,
+        ):
+            click.echo(file)
+
+    return report_command
 
 
 def resolve_config(

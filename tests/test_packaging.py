@@ -15,7 +15,12 @@ import pytest
 from framework.environment import PACKAGES
 from tests.test_arrows import MAY_IMPORT, MODULES, OURS, ROOT, imported_modules
 
-DISTRIBUTION = {"cv2": "opencv-python-headless", "ignite": "pytorch-ignite", "sklearn": "scikit-learn"}
+DISTRIBUTION = {
+    "cv2": "opencv-python-headless",
+    "ignite": "pytorch-ignite",
+    "markdown_it": "markdown-it-py",
+    "sklearn": "scikit-learn",
+}
 """Where the name that is imported is not the one that is installed."""
 
 

@@ -3,7 +3,9 @@
 from framework.inspection.constraints import Constraints, Finding, check, require
 from framework.inspection.cost import multiply_adds, parameter_count
 from framework.inspection.coverage import coverage_mask, input_coverage
+from framework.inspection.effective_field import EffectiveField, effective_field, mirrored
 from framework.inspection.exact_field import LayerField, ReceptiveField
+from framework.inspection.last_map import run_to_last_map
 from framework.inspection.receptive_field import receptive_field
 from framework.inspection.support import measured_coverage, measured_field
 from framework.inspection.table import (
@@ -17,6 +19,7 @@ from framework.inspection.table import (
 
 __all__ = [
     "Constraints",
+    "EffectiveField",
     "Finding",
     "LayerField",
     "LayerRow",
@@ -25,14 +28,17 @@ __all__ = [
     "constraint_table",
     "constraint_table_json",
     "coverage_mask",
+    "effective_field",
     "input_coverage",
     "layer_rows",
     "layer_table",
     "layer_table_json",
     "measured_coverage",
     "measured_field",
+    "mirrored",
     "multiply_adds",
     "parameter_count",
     "receptive_field",
     "require",
+    "run_to_last_map",
 ]

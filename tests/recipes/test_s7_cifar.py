@@ -5,53 +5,18 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 
 from framework.checkpoint import load_checkpoint, save_checkpoint
 from framework.config import ConstraintsConfig
 from framework.inspection.constraints import FORBIDDABLE, REQUIRABLE, Constraints
-from recipes.s7_cifar import DEFAULTS, main
-
-ROOT = Path(__file__).resolve().parents[2]
-QUICK = (
-    "--dataset",
-    "digits",
-    "--limit-batches",
-    "3",
-    "--batch-size",
-    "32",
-    "--device",
-    "cpu",
-    "--precision",
-    "float32",
-)
-
-
-def run(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A finished run of two short epochs, and what it printed."""
-    folder = tmp_path_factory.mktemp("runs") / "finished"
-    result = run(*QUICK, "--epochs", "2", "--out", folder)
-    assert result.exit_code == 0, result.output
-    yield folder, result.output
-
-
-def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+from recipes.s7_cifar import DEFAULTS
+from tests.recipes.running import QUICK, ROOT, run, snapshot
 
 
 def test_a_run_prints_its_figures(finished: tuple[Path, str]) -> None:

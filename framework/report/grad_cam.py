@@ -1,0 +1,72 @@
+"""Where in an image a class was seen.
+
+Selvaraju et al. 2017, Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, section 3: the
+channels of the last map, weighted by the mean over the map of the class score's gradients (equation 1), added up and
+cut off at zero (equation 2).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from framework.data import Statistics, normalize
+from framework.inspection import run_to_last_map
+from framework.report.mistakes import caption
+from framework.report.picture import save_gallery
+from framework.report.predictions import Predictions
+
+
+def grad_cam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
+    """Maps (N, H, W) from 0 to 1 of where normalised images (N, C, H, W) show their class of `classes` (N,).
+
+    Each map is scaled by its own largest value; it is 0 everywhere if nothing speaks for the class. Raises
+    EmberfieldError as `run_to_last_map` does.
+    """
+    last_map, logits, _ = run_to_last_map(model, images.detach().clone().requires_grad_())
+    scores = logits[torch.arange(len(images)), classes]
+    (gradient,) = torch.autograd.grad(scores.sum(), last_map)
+    weights = gradient.mean((2, 3), keepdim=True)
+    maps = (weights * last_map).sum(1, keepdim=True).detach().relu()
+    maps = F.interpolate(maps, size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    largest = maps.amax((1, 2), keepdim=True)
+    return torch.where(largest > 0, maps / largest, maps)
+
+
+def save_grad_cam(
+    path: Path,
+    model: nn.Module,
+    images: npt.NDArray[np.uint8],
+    predictions: Predictions,
+    *,
+    statistics: Statistics,
+    device: torch.device,
+    most: int = 8,
+) -> int:
+    """Saves the most confident mistakes with where the predicted, then the true class was seen; the number shown.
+
+    `images` are (N, H, W, C). Without mistakes nothing is saved.
+    """
+    wrong = predictions.mistakes()[:most]
+    if not wrong.size:
+        return 0
+    batch = normalize(torch.from_numpy(images[wrong]).to(device), statistics)
+    rows, captions = [list(images[wrong])], [[caption(predictions, image) for image in wrong.tolist()]]
+    for classes, text in ((predictions.classes, "predicted"), (predictions.labels, "true")):
+        maps = grad_cam(model, batch, torch.from_numpy(classes[wrong]).to(device)).cpu().numpy()
+        rows.append([_overlaid(image, heat) for image, heat in zip(images[wrong], maps, strict=True)])
+        captions.append([f"for the {text} class"] * len(wrong))
+    save_gallery(path, rows, captions)
+    return len(wrong)
+
+
+def _overlaid(image: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    from matplotlib import colormaps
+
+    colour = np.asarray(colormaps["inferno"](heat), np.float64)[..., :3]
+    grey = image.mean(2, keepdims=True) / 255
+    mixed: npt.NDArray[np.float64] = 0.45 * grey + 0.55 * colour
+    return mixed

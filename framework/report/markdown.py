@@ -1,0 +1,28 @@
+"""The few forms of Markdown (CommonMark with tables) that the answer sheet is written in."""
+
+import re
+from collections.abc import Sequence
+
+
+def escape(text: str) -> str:
+    """Text that shows as it is, whatever it holds: punctuation escaped, white space and line breaks made a blank."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """A table of plain texts; the columns in `right` are aligned to the right."""
+    rules = ["---:" if column in right else "---" for column in range(len(header))]
+    lines = [map(escape, header), rules, *(map(escape, row) for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def code(text: str, language: str = "text") -> str:
+    """A block of code, whatever it holds: its fence is longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def picture(file: str, says: str) -> str:
+    """A picture beside the file, with the text that stands for it."""
+    return f"![{escape(says)}]({file})"

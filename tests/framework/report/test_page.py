@@ -1,0 +1,84 @@
+import base64
+import html
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from framework.augment import build_augmentation
+from framework.report.markdown import code, escape, picture, table
+from framework.report.page import html_page
+from framework.report.transforms import transforms_code
+from recipes.s7_cifar import DEFAULTS
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
+
+
+def rendered(markdown: str) -> str:
+    return MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+
+
+@given(TEXT)
+def test_escaped_text_shows_as_it_is(text: str) -> None:
+    shown = re.fullmatch(r"<p>(.*)</p>\n", rendered(f"a {escape(text)} z"), re.DOTALL)
+    assert shown
+    assert html.unescape(shown[1]) == f"a {' '.join(text.split())} z"
+
+
+@given(TEXT, TEXT)
+def test_a_table_keeps_its_cells(left: str, right: str) -> None:
+    cells = re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", rendered(table(("a", "b"), [(left, right)])), re.DOTALL)
+    assert [html.unescape(cell) for cell in cells] == ["a", "b", " ".join(left.split()), " ".join(right.split())]
+
+
+@given(st.text("`~ab\n <&", min_size=1))
+def test_code_keeps_its_text_whatever_fences_it_holds(text: str) -> None:
+    shown = re.fullmatch(r"<pre><code[^>]*>(.*)</code></pre>\n", rendered(code(text, "python")), re.DOTALL)
+    assert shown
+    assert html.unescape(shown[1]).rstrip() == text.rstrip()
+
+
+def test_a_page_holds_its_pictures_and_loads_nothing(tmp_path: Path) -> None:
+    (tmp_path / "dot.png").write_bytes(b"not really a picture")
+    page = html_page(f"# A & B\n\n## One\n\n{picture('dot.png', 'a [dot]')}\n\n## Two\n", tmp_path)
+    assert "<title>A &amp; B</title>" in page
+    assert re.findall(r'<h2 id="([^"]+)">', page) == ["one", "two"]
+    assert re.findall(r'<a href="#([^"]+)">', page) == ["one", "two"]
+    (source,) = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="a \[dot\]"', page)
+    assert base64.b64decode(source) == b"not really a picture"
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+
+
+def test_what_others_wrote_cannot_become_html(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>"
+    link = "[x](<javascript:alert(1)>)"
+    page = html_page(f"# {escape(evil)}\n\n{evil}\n\n{code(evil)}\n\n{link}\n", tmp_path)
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") == 4  # in the title, the heading, the text and the code
+    assert 'href="javascript' not in page
+
+
+def test_the_code_of_the_transforms_makes_the_same_pipeline() -> None:
+    augmentation = build_augmentation(DEFAULTS.augmentation.transforms, (125.3, 122.9, 113.9))
+    names: dict[str, object] = {}
+    exec(transforms_code(augmentation.calls), names)
+    again = names["transforms"]
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    changed = 0
+    for seed in range(40):
+        again.set_random_seed(seed)  # type: ignore[attr-defined]
+        augmentation.pipeline.set_random_seed(seed)
+        ours, theirs = augmentation.pipeline(image=image)["image"], again(image=image)["image"]  # type: ignore[operator]
+        assert np.array_equal(ours, theirs)
+        changed += not np.array_equal(ours, image)
+    assert changed > 10
+
+
+@pytest.mark.parametrize("name", ["HorizontalFlip", "ShiftScaleRotate", "CoarseDropout"])
+def test_the_code_names_every_transform_of_the_sheet(name: str) -> None:
+    augmentation = build_augmentation(DEFAULTS.augmentation.transforms, (125.3, 122.9, 113.9))
+    assert f"A.{name}(" in transforms_code(augmentation.calls)

@@ -1,0 +1,24 @@
+"""The command line called as a user would, for the tests of every command."""
+
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from recipes.s7_cifar import main
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = ("--limit-batches", "3", "--device", "cpu", "--precision", "float32")
+QUICK = ("--dataset", "digits", "--batch-size", "32", *SHORT)
+
+
+def run(*arguments: str | Path) -> Result:
+    """The result of a command; an exception that is not an exit code is raised."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
