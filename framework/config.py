@@ -13,7 +13,7 @@ from typing import Any
 
 from framework.errors import EmberfieldError
 from framework.randomness import LARGEST_SEED
-from framework.settings import check_section, setting, unknown
+from framework.settings import check_section, parse_interval, setting, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +134,23 @@ class MachineConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SafetyConfig:
+    """What is kept in case of an accident, and what is done about one."""
+
+    checkpoint_every: str = setting("60s", "a checkpoint every so many seconds ('60s') or steps ('500')", free=True)
+    keep_checkpoints: int = setting(3, "checkpoints to keep beside the best", least=1, free=True)
+    on_save_failure: str = setting(
+        "continue", "when a checkpoint cannot be written, as on a full disk", choices=("continue", "stop"), free=True
+    )
+    on_nonfinite: str = setting("stop", "when a loss or gradient is not finite", choices=("stop", "skip"))
+    nonfinite_limit: int = setting(10, "steps that on_nonfinite skip may leave out in a run", least=1)
+
+    def __post_init__(self) -> None:
+        check_section(self)
+        parse_interval(self.checkpoint_every)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything that a run is made of."""
 
@@ -143,6 +160,7 @@ class Config:
     augmentation: AugmentationConfig = AugmentationConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     training: TrainingConfig = TrainingConfig()
+    safety: SafetyConfig = SafetyConfig()
     machine: MachineConfig = MachineConfig()
 
     def updated(self, changes: Mapping[str, Any]) -> "Config":

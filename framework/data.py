@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from framework.errors import DataError, EmberfieldError
 from framework.randomness import epoch_order, split_generator
+from framework.stopping import ignore_signals
 
 Batch = tuple[Tensor, Tensor]
 """Images (N, H, W, C) as uint8 and labels (N,) as int64."""
@@ -116,7 +117,8 @@ class TrainingBatches(Dataset[Batch]):
 
     def stream(self, start: int, stop: int, workers: int) -> DataLoader[Batch]:
         """The batches of the steps from `start` to `stop`, made ahead by `workers` processes (0: by this one)."""
-        return DataLoader(self, batch_size=None, sampler=_Steps(range(start, stop)), num_workers=workers)
+        steps = _Steps(range(start, stop))
+        return DataLoader(self, batch_size=None, sampler=steps, num_workers=workers, worker_init_fn=ignore_signals)
 
 
 @dataclass(frozen=True)

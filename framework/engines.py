@@ -13,8 +13,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from framework.data import Batch, Statistics, normalize
-from framework.errors import NonFiniteError
-from framework.optimization import gradient_norm
+from framework.nonfinite import NonFiniteGuard
+from framework.optimization import gradient_norm, skip_step
 from framework.randomness import torch_seed
 
 Step = Callable[[Engine, Batch], tuple[Tensor, Tensor]]
@@ -46,18 +46,21 @@ def make_trainer(
     device: torch.device,
     precision: str,
     seed: int,
+    guard: NonFiniteGuard,
     clip_norm: float | None = None,
     ema: AveragedModel | None = None,
 ) -> Engine:
     """An engine whose step trains on one batch of uint8 images and labels.
 
-    Its output is (loss, share of correct predictions), both scalar tensors on the device. A loss or gradient that is
-    not finite raises NonFiniteError before the optimizer has used it, so the weights stay as they were.
+    Its output is (loss, share of correct predictions), both scalar tensors on the device. Before the optimizer uses a
+    loss or gradient that is not finite, `guard` raises NonFiniteError or lets the step be left out: weights, averages
+    and buffers then stay as they were, the schedule goes on, and both outputs are not numbers.
     """
 
     def step(engine: Engine, batch: Batch) -> tuple[Tensor, Tensor]:
         torch.manual_seed(torch_seed(seed, "step", engine.state.iteration - 1))
         model.train()
+        buffers = guard.copies(model)
         images, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
         with arithmetic(device, precision):
             logits = model(normalize(images, statistics))
@@ -67,10 +70,10 @@ def make_trainer(
         norm = gradient_norm(model, clip_norm)
         if not torch.isfinite(value + norm):
             rate = optimizer.param_groups[0]["lr"]
-            raise NonFiniteError(
-                f"step {engine.state.iteration}: loss {value.item()}, gradient norm {norm.item()}, learning rate "
-                f"{rate:.4g}; training stopped before this step changed the weights. Try a smaller --lr or --clip-norm"
-            )
+            guard.found(engine.state.iteration, value.item(), norm.item(), rate)
+            guard.put_back(model, buffers)
+            skip_step(schedule)
+            return value.new_full((), torch.nan), value.new_full((), torch.nan)
         optimizer.step()
         schedule.step()
         if ema is not None:

@@ -32,6 +32,7 @@ PACKAGES = (
     "tqdm",
     "filelock",
     "markdown-it-py",
+    "safetensors",
 )
 """The distributions that a run depends on."""
 

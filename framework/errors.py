@@ -45,3 +45,21 @@ class ConstraintError(EmberfieldError):
     """A network that breaks what the recipe declares of it: exit code 8."""
 
     exit_code = 8
+
+
+class SaveError(EmberfieldError):
+    """A checkpoint that could not be written, as on a full disk: exit code 9."""
+
+    exit_code = 9
+
+
+class DifferenceError(EmberfieldError):
+    """Two runs that should be equal and are not: exit code 10."""
+
+    exit_code = 10
+
+
+class StoppedError(EmberfieldError):
+    """A run that a signal stopped, to be resumed: exit code 75, the one that sysexits.h calls a temporary failure."""
+
+    exit_code = 75

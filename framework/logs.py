@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from ignite.engine import Engine
 from ignite.handlers import ProgressBar
-from tensorboardX import SummaryWriter
 
+from framework.events import ScalarEvents
 from framework.run_directory import RunDirectory, write_text
 from framework.training_state import Record
 
@@ -26,39 +26,52 @@ def epoch_line(record: Record, epochs: int) -> str:
 
 
 class EpochLog:
-    """Appends each epoch to the run's logs and says it.
+    """Keeps the run's logs and says each line.
 
-    Opening it cuts the logs back to `history`, the epochs of the checkpoint that a run goes on from.
+    Opening it cuts the logs back to `history`, the epochs of the checkpoint that a run goes on from. Each file is
+    written anew at every line, so that a full disk leaves no half line, and what it cost comes back with the next.
     """
 
     def __init__(
-        self, run: RunDirectory, *, epochs: int, history: Sequence[Record], say: Callable[[str], None]
+        self,
+        run: RunDirectory,
+        *,
+        epochs: int,
+        history: Sequence[Record],
+        say: Callable[[str], None],
+        notify: Callable[[str], None],
     ) -> None:
         self.run = run
         self.epochs = epochs
         self.say = say
-        write_text(run.log, "".join(json.dumps(record) + "\n" for record in history))
-        write_text(run.training_log, "".join(epoch_line(record, epochs) + "\n" for record in history))
-        self.events = SummaryWriter(str(run.path / "tensorboard"), purge_step=len(history) + 1)
+        self.notify = notify
+        self._records = [json.dumps(record) for record in history]
+        self._lines = [epoch_line(record, epochs) for record in history]
+        self._write()
+        self.events = ScalarEvents(run.path / "tensorboard", purge_step=len(history) + 1, notify=notify)
 
     def __call__(self, record: Record) -> None:
         """Logs one epoch."""
-        with self.run.log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        self._records.append(json.dumps(record))
         self.write(epoch_line(record, self.epochs))
-        for name, value in record.items():
-            if name != "epoch":
-                self.events.add_scalar(name, value, int(record["epoch"]))
+        self.events.add({k: v for k, v in record.items() if k != "epoch"}, int(record["epoch"]))
 
     def write(self, line: str) -> None:
         """Says a line and keeps it in the training log."""
         self.say(line)
-        with self.run.training_log.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        self._lines.append(line)
+        self._write()
 
     def close(self) -> None:
-        """Flushes the tensorboard events."""
+        """Closes the tensorboard events."""
         self.events.close()
+
+    def _write(self) -> None:
+        try:
+            write_text(self.run.log, "".join(f"{record}\n" for record in self._records))
+            write_text(self.run.training_log, "".join(f"{line}\n" for line in self._lines))
+        except OSError as error:
+            self.notify(f"the log could not be written: {error}")
 
 
 def show_progress(trainer: Engine) -> None:

@@ -1,5 +1,6 @@
 """The optimizer and its schedule."""
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -49,6 +50,13 @@ def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
 def make_schedule(optimizer: Optimizer, total_steps: int, config: OptimizationConfig) -> LambdaLR:
     """The one-cycle schedule over `total_steps`; call its `step` after every optimizer step."""
     return LambdaLR(optimizer, lambda step: one_cycle(min(step, total_steps - 1), total_steps, config.warmup))
+
+
+def skip_step(schedule: LambdaLR) -> None:
+    """Moves the schedule on past a step that the optimizer does not take."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step\\(\\)` before", UserWarning)
+        schedule.step()
 
 
 def gradient_norm(model: nn.Module, clip_norm: float | None) -> torch.Tensor:

@@ -1,13 +1,14 @@
 """The folder that a run leaves behind: what is in it, who may write to it, and what a resume accepts."""
 
+import fcntl
 import json
-import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from framework.atomic import remove_leftovers, write_bytes
 from framework.errors import RunDirectoryError
 
 
@@ -58,14 +59,19 @@ class RunDirectory:
         return self.path / "training.log"
 
     @property
-    def last(self) -> Path:
-        """The checkpoint of the last epoch that was completed."""
-        return self.path / "last.pt"
+    def checkpoints(self) -> Path:
+        """The folder of the newest checkpoints, to go on from: see `framework.generations`."""
+        return self.path / "checkpoints"
 
     @property
     def best(self) -> Path:
-        """The checkpoint with the best accuracy on the held-out images."""
+        """The weights with the best accuracy on the held-out images."""
         return self.path / "best.pt"
+
+    @property
+    def weights(self) -> Path:
+        """The reported weights as safetensors, for other programs."""
+        return self.path / "weights.safetensors"
 
     @property
     def results(self) -> Path:
@@ -74,38 +80,56 @@ class RunDirectory:
 
     @property
     def used(self) -> bool:
-        """Whether a run has begun here."""
-        return self.path.is_dir() and any(self.path.iterdir())
+        """Whether a run has begun here; files that were cut off while they were written do not count."""
+        return self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir())
 
 
-def open_run_directory(path: Path, *, resume: bool) -> RunDirectory:
-    """The folder for a run, made if need be and shown to be writable.
+@contextmanager
+def open_run_directory(path: Path, *, resume: bool) -> Iterator[RunDirectory]:
+    """The folder for a run, made if need be, shown to be writable, and locked for as long as the context lasts.
 
-    Raises RunDirectoryError for a folder that is in use and not resumed, that holds something else than a run, or
-    that cannot be written to.
+    Raises RunDirectoryError for a folder that another process has open, that is in use and not resumed, that holds
+    something else than a run, or that cannot be written to.
     """
     run = RunDirectory(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
         used = run.used
+        if used and not resume:
+            raise RunDirectoryError(f"{path} is not empty: add --resume to go on with its run, or choose another --out")
+        if used and not run.config.is_file():
+            raise RunDirectoryError(
+                f"{path} is not empty and holds no run (no {run.config.name}): choose another --out"
+            )
+        lock = (path / ".lock").open("a")
     except OSError as error:
         raise RunDirectoryError(f"cannot write to the run directory {path}: {error.strerror}") from error
-    if used and not resume:
-        raise RunDirectoryError(f"{path} is not empty: add --resume to go on with its run, or choose another --out")
-    if used and not run.config.is_file():
-        raise RunDirectoryError(f"{path} is not empty and holds no run (no {run.config.name}): choose another --out")
-    return run
+    with lock:
+        try:
+            # A lock of POSIX's kind ends with the process, and worker processes do not inherit it.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunDirectoryError(f"{path} is in use by another process") from error
+        remove_leftovers(path)
+        remove_leftovers(run.checkpoints)
+        yield run
+
+
+def finished(run: RunDirectory, planned_epochs: int) -> dict[str, Any] | None:
+    """The results of a run that has ended after all of its `planned_epochs`, or an early stop; else None."""
+    try:
+        results = json.loads(run.results.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(results, dict) and results.get("planned_epochs") == planned_epochs
+    return results if whole else None
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a small text file, all or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    """Writes a text file, all or nothing; raises OSError as `atomic.write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes an indented JSON object, all or nothing."""
+    """Writes an indented JSON object, all or nothing; raises OSError as `atomic.write_bytes` does."""
     write_text(path, json.dumps(content, indent=2) + "\n")

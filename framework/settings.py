@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable
@@ -38,6 +39,18 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, valid, n=1)
     hint = f", did you mean {near[0]!r}?" if near else "."
     return f"unknown {kind} {name!r}{hint} Valid: {', '.join(valid)}"
+
+
+def parse_interval(text: str) -> tuple[float | None, int | None]:
+    """'60s' is every 60 seconds, '500' every 500 steps: (seconds, steps), of which one is None.
+
+    Raises EmberfieldError for another text.
+    """
+    if match := re.fullmatch(r"(\d+(?:\.\d+)?)s", text):
+        return float(match[1]), None
+    if re.fullmatch(r"[1-9]\d*", text):
+        return None, int(text)
+    raise EmberfieldError(f"checkpoint_every is {text!r}; it takes seconds like '60s' or a number of steps like '500'")
 
 
 def check_section(section: Any) -> None:

@@ -1,45 +1,63 @@
 """Training put together from its parts, and run to its end."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from ignite.engine import Events
 from torch import nn
 
+from framework.checkpoint import save_checkpoint
 from framework.config import Config
-from framework.data import Statistics
 from framework.description import Description
 from framework.engines import make_ema, make_evaluator, make_trainer
 from framework.environment import default_workers
-from framework.handlers import after_every_epoch, average_over_epoch, make_early_stopping
+from framework.errors import StoppedError
+from framework.generations import Generations
+from framework.handlers import finish_epoch, make_early_stopping, sum_over_epoch
 from framework.logs import show_progress
+from framework.nonfinite import NonFiniteGuard
 from framework.optimization import make_optimizer, make_schedule
 from framework.preparation import Prepared
 from framework.run_directory import RunDirectory
-from framework.training_state import Record, TrainingState
+from framework.saving import Saver, snapshot
+from framework.stopping import Stop
+from framework.training_state import EpochSums, Record, TrainingState
 
 
 def make_training(
     network: nn.Module,
     config: Config,
+    images: Prepared,
     *,
-    steps: int,
-    statistics: Statistics,
     device: torch.device,
     description: Description,
+    notify: Callable[[str], None],
+    cycle_start: int = 0,
 ) -> TrainingState:
-    """Optimizer, one-cycle schedule over all `steps`, average and trainer for a network on its device."""
+    """Optimizer, one-cycle schedule, average and trainer for a network on its device.
+
+    The schedule goes over the steps from `cycle_start` to the last; `notify` is told of steps that are left out.
+    """
     optimizer = make_optimizer(network, config.optimization)
-    schedule = make_schedule(optimizer, steps, config.optimization)
+    steps = config.training.epochs * images.batches.epoch_length
+    schedule = make_schedule(optimizer, max(steps - cycle_start, 1), config.optimization)
     ema = make_ema(network, config.training.ema_decay)
+    guard = NonFiniteGuard(
+        config.safety.nonfinite_limit if config.safety.on_nonfinite == "skip" else 0,
+        lambda step: images.batches.samples(step).tolist(),
+        notify,
+    )
     trainer = make_trainer(
         network,
         optimizer,
         schedule,
         loss=nn.CrossEntropyLoss(label_smoothing=config.optimization.label_smoothing),
-        statistics=statistics,
+        statistics=images.statistics,
         device=device,
         precision=description.precision,
         seed=config.training.seed,
+        guard=guard,
         clip_norm=config.optimization.clip_norm,
         ema=ema,
     )
@@ -49,6 +67,8 @@ def make_training(
         schedule=schedule,
         trainer=trainer,
         description=description,
+        sums=EpochSums(values=torch.zeros(3, dtype=torch.float64, device=device)),
+        guard=guard,
         ema=ema,
         early_stopping=make_early_stopping(trainer, config.training.patience),
     )
@@ -62,27 +82,76 @@ def fit(
     *,
     device: torch.device,
     log: Callable[[Record], None],
+    stop: Stop,
+    notify: Callable[[str], None],
 ) -> None:
     """Trains from where the state is to the last epoch or an early stop; nothing if it is there already.
 
-    Every epoch validates on the held-out images, is logged, and is saved in the run directory.
+    Every epoch validates on the held-out images, is logged, and is saved; so is the state as often as the
+    configuration says, and when `stop` asks for the end, which is then raised as StoppedError. Raises SaveError for a
+    checkpoint that cannot be written, if that is to stop the run; otherwise `notify` is told.
     """
-    epoch_length = images.batches.epoch_length
-    steps = config.training.epochs * epoch_length
-    if state.stopped_early or state.trainer.state.iteration >= steps:
-        return
-    average_over_epoch(state.trainer, device)
-    show_progress(state.trainer)
-    after_every_epoch(
-        state,
-        run,
-        evaluator=make_evaluator(
-            state.evaluated, statistics=images.statistics, device=device, precision=state.description.precision
-        ),
-        held_out=images.validation if len(images.held_out) else None,
-        patience_from=config.training.patience_from,
-        log=log,
+    trainer, epoch_length = state.trainer, images.batches.epoch_length
+    epochs = config.training.epochs
+    trainer.state.epoch_length = epoch_length
+    evaluator = make_evaluator(
+        state.evaluated, statistics=images.statistics, device=device, precision=state.description.precision
     )
-    workers = default_workers(device) if config.machine.workers is None else config.machine.workers
-    stream = images.batches.stream(state.trainer.state.iteration, steps, workers)
-    state.trainer.run(stream, max_epochs=config.training.epochs, epoch_length=epoch_length)
+    evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
+    generations = Generations(run.checkpoints, config.safety.keep_checkpoints)
+    saver = Saver(config.safety.checkpoint_every, stops=config.safety.on_save_failure == "stop", notify=notify)
+
+    def save(best: bool = False) -> None:
+        step, content = state.step, snapshot(state.state_dict())
+
+        def write() -> None:
+            if best:
+                save_checkpoint(run.best, best_checkpoint(content))
+            generations.save(step, content)
+
+        saver.submit(write)
+
+    def save_if_due() -> None:
+        if saver.due(state.step):
+            save()
+
+    def end_epoch() -> None:
+        record = finish_epoch(
+            state,
+            epochs=epochs,
+            evaluator=evaluator,
+            held_out=images.validation if len(images.held_out) else None,
+            patience_from=config.training.patience_from,
+        )
+        log(record)
+        save(best=state.best is record)
+
+    sum_over_epoch(state)
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, save_if_due)
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, end_epoch)
+    show_progress(trainer)
+    with stop.deferring():
+        try:
+            if state.step // epoch_length > len(state.history):  # stopped between an epoch's last step and its end
+                end_epoch()
+            if not state.stopped_early and state.step < epochs * epoch_length:
+                workers = default_workers(device) if config.machine.workers is None else config.machine.workers
+                stream = images.batches.stream(state.step, epochs * epoch_length, workers)
+                trainer.run(stream, max_epochs=epochs, epoch_length=epoch_length)
+        except StoppedError as stopped:
+            save()
+            saver.close()
+            newest = generations.paths()[0].name if generations.paths() else "the beginning"
+            raise StoppedError(f"{stopped}; the same command with --resume goes on from {newest}") from None
+        finally:
+            saver.close()
+
+
+def best_checkpoint(content: dict[str, Any]) -> dict[str, Any]:
+    """Of a state's content what `best.pt` keeps: enough to use the best weights, not to train on."""
+    return {
+        "description": content["description"],
+        "model": content["best_weights"],
+        "history": content["history"],
+    }

@@ -7,11 +7,10 @@ import torch
 from torch import nn
 
 from architectures import source_files
-from framework.checkpoint import load_checkpoint
 from framework.config import Config
 from framework.description import Description
 from framework.environment import describe_environment
-from framework.errors import RunDirectoryError
+from framework.exporting import write_weights
 from framework.inspection import (
     Finding,
     constraint_table,
@@ -28,7 +27,6 @@ from framework.report.samples import save_augmented_samples
 from framework.report.summary import torchsummary_table
 from framework.report.transforms import transforms_code
 from framework.run_directory import RunDirectory, write_json, write_text
-from framework.sources import ImageData
 from framework.training_state import TrainingState
 from recipes.restoring import restore, test_figures
 
@@ -47,19 +45,6 @@ def describe(config: Config, images: Prepared, precision: str) -> Description:
         data_hash=images.data.fingerprint(),
         precision=precision,
     )
-
-
-def read_saved(run: RunDirectory, data: ImageData) -> Description | None:
-    """The description of the run to go on with, None in a fresh directory.
-
-    Raises RunDirectoryError if the run began with other images, CheckpointError if its checkpoint cannot be used.
-    """
-    if not run.last.is_file():
-        return None
-    saved = Description.of(load_checkpoint(run.last), str(run.last))
-    if saved.data_hash != data.fingerprint():
-        raise RunDirectoryError(f"cannot resume {run.path}: it was trained on {saved.data}, and {data.name} differs")
-    return saved
 
 
 def record_start(
@@ -116,6 +101,9 @@ def record_results(
         "arch": config.network.arch,
         "seed": config.training.seed,
         "epochs": len(state.history),
+        "planned_epochs": config.training.epochs,
+        "cycles_from_epoch": [step // images.batches.epoch_length + 1 for step in state.cycles],
+        "skipped_steps": state.guard.skipped,
         "stopped_early": state.stopped_early,
         "reported_epoch": best["epoch"] if best else len(state.history),
         "validation_accuracy": best["val_accuracy"] if best else None,
@@ -127,7 +115,7 @@ def record_results(
         "training_seconds": sum(record["seconds"] for record in state.history),
         "precision": state.description.precision,
     }
-    write_json(run.results, results)
+    write_weights(run.weights, restored.network, restored.description)
     save_curves(run.path / "curves.png", state.history, f"{config.network.arch} on {images.data.name}")
     validation = f"{100 * best['val_accuracy']:.2f} % (epoch {best['epoch']})" if best else "none: no images held out"
     for line in (
@@ -140,3 +128,4 @@ def record_results(
         f"training time {results['training_seconds']:.0f} s",
     ):
         log.write(line)
+    write_json(run.results, results)  # the last: what has results is finished

@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command runs, so that `--help` answers at once.
 """
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +13,12 @@ from typing import Any
 import click
 
 from framework.config import Config, differences
-from framework.errors import EmberfieldError, RunDirectoryError
+from framework.errors import EmberfieldError, RunDirectoryError, SaveError
 from framework.options import config_options, given
-from framework.run_directory import RunDirectory, open_run_directory
+from framework.run_directory import RunDirectory, finished, open_run_directory
+from framework.stopping import Stop, stop_on_signals
 
-Train = Callable[[Config, RunDirectory, Callable[[str], None]], None]
+Train = Callable[[Config, RunDirectory, Stop, Callable[[str], None]], None]
 
 
 class Commands(click.Group):
@@ -38,8 +40,13 @@ class Commands(click.Group):
                 raise
             click.echo(f"error: {error}", err=True)
             sys.exit(code)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            click.echo(f"error: {error}; free some space, and --resume goes on", err=True)
+            sys.exit(SaveError.exit_code)
         except KeyboardInterrupt:
-            click.echo("interrupted; --resume goes on from the last epoch that was saved", err=True)
+            click.echo("interrupted", err=True)
             sys.exit(130)
 
 
@@ -52,6 +59,7 @@ def command_line(name: str, description: str, defaults: Config, train: Train) ->
         evaluate_command,
         predict_command,
         make_report_command(name),
+        make_verify_resume_command(name, defaults),
         list_command,
         doctor_command,
     ):
@@ -74,7 +82,14 @@ def make_train_command(name: str, defaults: Config, train: Train) -> click.Comma
         out = out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
         begun = RunDirectory(out) if resume and RunDirectory(out).config.is_file() else None
         config = resolve_config(defaults, begun, config_file, given(options))
-        train(config, open_run_directory(out, resume=resume), click.echo)
+        with stop_on_signals() as stop, open_run_directory(out, resume=resume) as run:
+            if begun and (results := finished(begun, config.training.epochs)):
+                click.echo(
+                    f"{out} is finished: test accuracy {100 * results['test_accuracy']:.2f} %; "
+                    "a larger --epochs trains on"
+                )
+                return
+            train(config, run, stop, click.echo)
 
     return train_command
 
@@ -96,6 +111,24 @@ def make_summary_command(defaults: Config) -> click.Command:
         click.echo(make(arch, image_size, defaults.constraints))
 
     return summary_command
+
+
+def make_verify_resume_command(name: str, defaults: Config) -> click.Command:
+    """`verify-resume`, with the options of `train` and a short training where they are not given."""
+    short = defaults.updated({"epochs": 2, "limit_batches": 30})
+
+    @click.command("verify-resume", short_help="Prove on this machine that a killed run ends like one left alone.")
+    @click.option("--kills", type=click.IntRange(1), default=3, show_default=True, help="how often to kill the run")
+    @click.option("--config", "config_file", type=click.Path(path_type=Path), help="a JSON file of settings")
+    @config_options(short)
+    def verify_resume_command(kills: int, config_file: Path | None, **options: Any) -> None:
+        """Run a short training twice, kill the second one again and again, and compare every bit that they leave."""
+        from recipes.verifying import verify_resume
+
+        verify_resume(name, resolve_config(short, None, config_file, given(options)), kills, click.echo)
+        click.echo("equal")
+
+    return verify_resume_command
 
 
 def make_report_command(name: str) -> click.Command:
@@ -139,8 +172,15 @@ def resolve_config(
     if config_file is not None:
         config = config.merged_with_file(config_file)
     config = config.updated(options)
-    if begun and saved and (changed := differences(saved, config)):
+    if begun and saved and (changed := differences(saved, trained_on(begun, saved, config))):
         raise RunDirectoryError(f"cannot resume {begun.path}: {'; '.join(changed)}")
+    return config
+
+
+def trained_on(begun: RunDirectory, saved: Config, config: Config) -> Config:
+    """`config` with the epochs of `saved`, if it only asks a finished run for more of them."""
+    if finished(begun, saved.training.epochs) and config.training.epochs > saved.training.epochs:
+        return config.updated({"epochs": saved.training.epochs})
     return config
 
 

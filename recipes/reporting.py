@@ -16,6 +16,7 @@ from framework.config import Config
 from framework.data import normalize
 from framework.description import Description
 from framework.errors import DataError, EmberfieldError, RunDirectoryError
+from framework.generations import Generations
 from framework.inspection import (
     EffectiveField,
     Finding,
@@ -70,7 +71,8 @@ def write_report(
     config = read_config(run)
     environment = read_environment(run)
     restored = restore(run.path, device)
-    history = list(load_checkpoint(run.last)["history"])
+    newest = next(iter(Generations(run.checkpoints).paths()), restored.source)
+    history = list(load_checkpoint(newest)["history"])
     images = prepare(config.updated({"data": data, "dataset": None}) if data else config, notify)
     if images.data.fingerprint() != restored.description.data_hash:
         raise DataError(f"{images.data.name} is not what {run.path} was trained on, {restored.description.data}")

@@ -13,8 +13,10 @@ from framework.data import evaluation_batches
 from framework.description import Description
 from framework.engines import make_evaluator
 from framework.errors import CheckpointError, DataError
+from framework.generations import Generations
 from framework.run_directory import RunDirectory
 from framework.sources import ImageData
+from framework.training_state import reported_weights
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,12 @@ class Restored:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """A checkpoint itself, or a run directory's best one, or its last where there is no best.
+    """A checkpoint itself, or a run directory's best one, or its newest where there is no best.
 
     Raises CheckpointError if there is none.
     """
     run = RunDirectory(path)
-    candidates = (run.best, run.last) if path.is_dir() else (path,)
+    candidates = (run.best, *Generations(run.checkpoints).paths()) if path.is_dir() else (path,)
     for candidate in candidates:
         if candidate.is_file():
             return candidate
@@ -56,7 +58,7 @@ def restore(path: Path, device: torch.device, arch: str | None = None) -> Restor
         in_channels=description.in_channels,
         **description.arch_options,
     )
-    load_weights(network, checkpoint["weights"], str(source))
+    load_weights(network, reported_weights(checkpoint), str(source))
     network.to(device).to(memory_format=torch.channels_last)
     return Restored(network.eval(), description, device, source)
 

@@ -16,6 +16,7 @@ from framework.config import (
     TrainingConfig,
 )
 from framework.run_directory import RunDirectory
+from framework.stopping import Stop
 from recipes.commands import command_line, warn
 
 DEFAULTS = Config(
@@ -57,8 +58,8 @@ DEFAULTS = Config(
 """What the recipe trains, and demands of the network, when nothing else is asked for."""
 
 
-def train(config: Config, run: RunDirectory, say: Callable[[str], None]) -> None:
-    """Trains, or goes on with, the run in a directory, then reports on the test images.
+def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], None]) -> None:
+    """Trains, or goes on with, the run in a directory, then reports on the test images; `stop` ends it at any step.
 
     Everything that is random is keyed on `config.training.seed`; choices are made on held-out training images alone.
     """
@@ -69,20 +70,19 @@ def train(config: Config, run: RunDirectory, say: Callable[[str], None]) -> None
     import torch
 
     from architectures import create
-    from framework.checkpoint import load_checkpoint
     from framework.inspection import check, require
     from framework.logs import EpochLog
     from framework.precision import choose_precision
     from framework.preparation import prepare
     from framework.randomness import torch_seed
     from framework.training import fit, make_training
-    from recipes.artefacts import describe, read_saved, record_results, record_start
+    from recipes.artefacts import describe, record_results, record_start
+    from recipes.resuming import begin_cycle, read_saved
     from recipes.summary import declared
 
     # The images, with a held-out part of the training images for every choice.
     device = choose_device(config.machine.device)
     images = prepare(config, warn)
-    steps = config.training.epochs * images.batches.epoch_length
 
     # The network, created by name and held to what is declared of it.
     torch.manual_seed(torch_seed(config.training.seed, "weights"))
@@ -97,23 +97,35 @@ def train(config: Config, run: RunDirectory, say: Callable[[str], None]) -> None
         require(findings)
     network.to(device).to(memory_format=torch.channels_last)
 
-    # A used directory goes on from its last checkpoint, in the arithmetic that it began with.
-    saved = read_saved(run, images.data)
+    # A used directory goes on from its newest checkpoint, in the arithmetic that it began with.
+    saved = read_saved(run, config, images.data, warn)
     precision = (
-        saved.precision if saved else choose_precision(config.machine.precision, network, images.input_shape, device)
+        saved.description.precision
+        if saved
+        else choose_precision(config.machine.precision, network, images.input_shape, device)
     )
     description = describe(config, images, precision)
     state = make_training(
-        network, config, steps=steps, statistics=images.statistics, device=device, description=description
+        network,
+        config,
+        images,
+        device=device,
+        description=description,
+        notify=warn,
+        cycle_start=saved.cycle_start if saved else 0,
     )
     if saved:
-        state.load_state_dict(load_checkpoint(run.last), str(run.last))
+        state.load_state_dict(
+            saved.checkpoint, saved.source, max_epochs=config.training.epochs, new_cycle=saved.new_cycle
+        )
+        if saved.new_cycle:
+            begin_cycle(run, config, state)
     else:
         record_start(run, config, images, network, findings, description, device)
 
     # Training, with a validation after every epoch; then the test images, once.
-    log = EpochLog(run, epochs=config.training.epochs, history=state.history, say=say)
-    fit(state, images, config, run, device=device, log=log)
+    log = EpochLog(run, epochs=config.training.epochs, history=state.history, say=say, notify=warn)
+    fit(state, images, config, run, device=device, log=log, stop=stop, notify=warn)
     record_results(run, config, images, state, log, device)
     log.close()
 

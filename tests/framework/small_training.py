@@ -12,9 +12,11 @@ from torch import nn
 from framework.config import Config
 from framework.description import Description
 from framework.environment import choose_device
+from framework.generations import Generations
 from framework.preparation import Prepared, prepare
 from framework.randomness import torch_seed
 from framework.run_directory import RunDirectory
+from framework.stopping import Stop
 from framework.training import fit, make_training
 from framework.training_state import Record, TrainingState
 
@@ -63,10 +65,28 @@ class SmallTraining:
     config: Config
     folder: Path
     logged: list[Record]
+    told: list[str]
+    stop: Stop
 
     def run(self) -> None:
         device = choose_device(self.config.machine.device)
-        fit(self.state, self.images, self.config, RunDirectory(self.folder), device=device, log=self.logged.append)
+        fit(
+            self.state,
+            self.images,
+            self.config,
+            RunDirectory(self.folder),
+            device=device,
+            log=self.logged.append,
+            stop=self.stop,
+            notify=self.told.append,
+        )
+
+    def resume(self) -> None:
+        """Goes on from the newest checkpoint in the folder, if there is one."""
+        found = Generations(RunDirectory(self.folder).checkpoints).newest(self.told.append)
+        if found:
+            path, checkpoint = found
+            self.state.load_state_dict(checkpoint, path.name, max_epochs=self.config.training.epochs)
 
 
 def make_small_training(
@@ -96,11 +116,6 @@ def make_small_training(
     )
     device = choose_device(config.machine.device)
     state = make_training(
-        network().to(device),
-        config,
-        steps=config.training.epochs * images.batches.epoch_length,
-        statistics=images.statistics,
-        device=device,
-        description=description,
+        network().to(device), config, images, device=device, description=description, notify=(told := []).append
     )
-    return SmallTraining(state, images, config, folder, [])
+    return SmallTraining(state, images, config, folder, [], told, Stop())

@@ -1,6 +1,7 @@
 """Training as a whole: that it learns, survives, stops and refuses as promised."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,30 +10,23 @@ from ignite.engine import Events
 from torch import Tensor, nn
 
 from framework.checkpoint import load_checkpoint
+from framework.comparison import first_difference
 from framework.data import normalize
 from framework.engines import make_evaluator
 from framework.errors import CheckpointError, NonFiniteError
-from framework.training_state import Record
+from framework.generations import Generations
+from framework.saving import snapshot
+from framework.training_state import Record, reported_weights
 from tests.framework.small_training import CPU, SmallTraining, make_small_training, small_network
 
 
-def flat(state: object, prefix: str = "") -> dict[str, object]:
-    """Every leaf of a nested state by its path, but for the clock's."""
-    if isinstance(state, dict):
-        items = state.items()
-    elif isinstance(state, list | tuple):
-        items = enumerate(state)
-    else:
-        return {prefix: state}
-    return {k: v for key, value in items if key != "seconds" for k, v in flat(value, f"{prefix}/{key}").items()}
-
-
 def assert_equal_states(first: dict[str, object], second: dict[str, object]) -> None:
-    a, b = flat(first), flat(second)
-    assert a.keys() == b.keys()
-    for name, value in a.items():
-        same = torch.equal(value, b[name]) if isinstance(value, Tensor) else value == b[name]
-        assert same, f"{name} differs"
+    difference = first_difference(first, second)
+    assert difference is None, difference
+
+
+def newest(training: SmallTraining) -> dict[str, Any]:
+    return load_checkpoint(Generations(training.folder / "checkpoints").paths()[0])
 
 
 def without_clock(records: list[Record]) -> list[Record]:
@@ -69,8 +63,7 @@ def interrupted(folder: Path, at_epoch: int, **settings: object) -> SmallTrainin
         first.run()
     torch.manual_seed(12345)
     second = make_small_training(folder, **settings)
-    if at_epoch > 0:
-        second.state.load_state_dict(load_checkpoint(folder / "last.pt"), "last.pt")
+    second.resume()
     second.run()
     return second
 
@@ -82,7 +75,7 @@ def test_resume_ends_with_the_same_bits(tmp_path: Path, at_epoch: int) -> None:
     parts = interrupted(tmp_path / "parts", at_epoch)
     assert_equal_states(whole.state.state_dict(), parts.state.state_dict())
     assert without_clock(whole.state.history) == without_clock(parts.state.history)
-    for name in ("last.pt", "best.pt"):
+    for name in ("checkpoints/step-000000040.pt", "best.pt"):
         assert_equal_states(*(load_checkpoint(tmp_path / part / name) for part in ("whole", "parts")))
 
 
@@ -127,7 +120,7 @@ def test_without_held_out_images_nothing_is_validated_and_nothing_is_best(tmp_pa
     training = make_small_training(tmp_path / "run", epochs=1, holdout=0)
     training.run()
     assert "val_accuracy" not in training.logged[0]
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["last.pt"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoints"]
 
 
 def test_best_is_the_earliest_epoch_of_the_highest_accuracy(tmp_path: Path) -> None:
@@ -141,10 +134,11 @@ def test_best_is_the_earliest_epoch_of_the_highest_accuracy(tmp_path: Path) -> N
 def test_reported_weights_are_the_averaged_ones(tmp_path: Path) -> None:
     training = make_small_training(tmp_path / "run", epochs=1)
     training.run()
-    saved = load_checkpoint(tmp_path / "run" / "last.pt")
+    saved = newest(training)
     averaged = training.state.ema.module.state_dict()
-    assert all(torch.equal(saved["weights"][name], averaged[name]) for name in averaged)
-    assert not torch.equal(saved["weights"]["0.weight"], saved["model"]["0.weight"])
+    for weights in (reported_weights(saved), reported_weights(load_checkpoint(tmp_path / "run" / "best.pt"))):
+        assert all(torch.equal(weights[name], averaged[name]) for name in averaged)
+        assert not torch.equal(weights["0.weight"], saved["model"]["0.weight"])
 
 
 class Explodes(nn.Module):
@@ -168,11 +162,64 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(tmp_path: Pat
         Events.ITERATION_STARTED,
         lambda: snapshots.append({k: v.clone() for k, v in training.state.model.state_dict().items()}),
     )
-    with pytest.raises(NonFiniteError, match=r"step 14: loss nan.*learning rate 0\.0"):
+    samples = ", ".join(map(str, training.images.batches.samples(13).tolist()))
+    with pytest.raises(NonFiniteError, match=rf"step 14: loss nan.*learning rate 0\.0.* images {samples}\. Try"):
         training.run()
     now = training.state.model.state_dict()
     assert all(torch.equal(now[name], snapshots[-1][name]) for name in now)
-    assert len(load_checkpoint(tmp_path / "run" / "last.pt")["history"]) == 1
+    assert len(newest(training)["history"]) == 1
+
+
+class ExplodesOnce(nn.Module):
+    """Batch statistics in front of an output that is not finite at the 14th training step."""
+
+    def __init__(self, at: int = 14) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(28 * 28, 10))
+        self.steps, self.at = 0, at
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps += self.training
+        return self.body(x * (float("nan") if self.training and self.steps == self.at else 1.0))
+
+
+SKIP = {"on_nonfinite": "skip", "lr": 0.01}
+
+
+def test_a_step_that_is_not_finite_can_be_left_out(tmp_path: Path) -> None:
+    training = make_small_training(tmp_path / "run", network=ExplodesOnce, **SKIP)
+    states: list[dict[str, Any]] = []
+    trainer = training.state.trainer
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: states.append(snapshot(training.state.state_dict())))
+    training.run()
+    for part in ("model", "ema"):
+        assert first_difference(states[12][part], states[13][part]) is None
+        assert first_difference(states[13][part], states[14][part]) is not None
+    assert states[13]["schedule"]["last_epoch"] == 14
+    assert training.state.guard.skipped == states[-1]["skipped"] == 1
+    samples = training.images.batches.samples(13).tolist()
+    (told,) = training.told
+    assert told.startswith("step 14: loss nan, gradient norm ")
+    assert told.endswith(f"left out (1 of at most 10), on the training images {', '.join(map(str, samples))}")
+    assert len(training.logged) == 4 and all(np.isfinite(record["loss"]) for record in training.logged)
+
+
+def test_more_steps_than_allowed_stop_the_training(tmp_path: Path) -> None:
+    class Explodes(ExplodesOnce):
+        def forward(self, x: Tensor) -> Tensor:
+            self.at = max(self.at, self.steps + 1)
+            return super().forward(x)
+
+    training = make_small_training(tmp_path / "run", network=Explodes, **SKIP, nonfinite_limit=3)
+    with pytest.raises(NonFiniteError, match=r"step 17: .*training stopped after 3 steps left out before this step"):
+        training.run()
+    assert len(training.told) == 3
+
+
+def test_the_very_first_step_can_be_left_out(tmp_path: Path) -> None:
+    training = make_small_training(tmp_path / "run", network=lambda: ExplodesOnce(at=1), epochs=1, **SKIP)
+    training.run()
+    assert training.state.guard.skipped == 1
 
 
 def test_evaluation_equals_a_plain_loop(tmp_path: Path) -> None:
@@ -195,10 +242,8 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None
     def other() -> nn.Module:
         return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
 
-    with pytest.raises(CheckpointError, match=r"last.pt is of another architecture: 0.bias"):
-        make_small_training(tmp_path / "run", network=other, ema_decay=None).state.load_state_dict(
-            load_checkpoint(tmp_path / "run" / "last.pt"), "last.pt"
-        )
+    with pytest.raises(CheckpointError, match=r"step-000000010.pt is of another architecture: 0.bias"):
+        make_small_training(tmp_path / "run", network=other, ema_decay=None).resume()
 
 
 def test_training_accuracy_is_the_mean_over_the_epoch(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_what_cannot_be_reported_is_named_and_nothing_is_written(finished: tuple
     empty = tmp_path / "empty"
     empty.mkdir()
     (bare := copy("bare") / "best.pt").unlink()
-    (bare.parent / "last.pt").unlink()
+    shutil.rmtree(bare.parent / "checkpoints")
     older = copy("older")
     environment = json.loads((older / "environment.json").read_text())
     del environment["source"]

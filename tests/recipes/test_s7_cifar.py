@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import signal
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +17,9 @@ from framework.config import ConstraintsConfig
 from framework.inspection.constraints import FORBIDDABLE, REQUIRABLE, Constraints
 from recipes.s7_cifar import DEFAULTS
 from tests.recipes.running import QUICK, ROOT, run, snapshot
+
+LAST = "checkpoints/step-000000006.pt"
+"""The newest checkpoint of the finished run."""
 
 
 def test_a_run_prints_its_figures(finished: tuple[Path, str]) -> None:
@@ -37,11 +40,12 @@ def test_a_run_directory_holds_what_was_done(finished: tuple[Path, str]) -> None
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "augmented_samples.png",
+        ".lock",
         "best.pt",
+        "checkpoints",
         "config.json",
         "curves.png",
         "environment.json",
-        "last.pt",
         "log.jsonl",
         "network.txt",
         "results.json",
@@ -49,6 +53,8 @@ def test_a_run_directory_holds_what_was_done(finished: tuple[Path, str]) -> None
         "tensorboard",
         "torchsummary.txt",
         "training.log",
+        "transforms.py",
+        "weights.safetensors",
     }
     environment = json.loads((folder / "environment.json").read_text())
     assert environment["description"]["data"] == "digits"
@@ -98,39 +104,60 @@ def test_predict_names_a_class_for_each_image(finished: tuple[Path, str], tmp_pa
     assert "broken.png is not an image" in broken.output
 
 
-def test_a_finished_run_is_not_trained_again(finished: tuple[Path, str]) -> None:
+def test_a_finished_run_started_again_says_so_and_changes_nothing(finished: tuple[Path, str]) -> None:
     folder, _ = finished
     before = snapshot(folder)
     result = run(*QUICK, "--epochs", "2", "--out", folder, "--resume")
     assert result.exit_code == 0
-    assert "epoch" not in result.output.splitlines()[0]
-    after = snapshot(folder)
-    for name in ("last.pt", "best.pt", "log.jsonl", "config.json", "results.json", "training.log"):
-        assert before[name] == after[name], name
+    accuracy = json.loads((folder / "results.json").read_text())["test_accuracy"]
+    assert result.output == (
+        f"{folder} is finished: test accuracy {100 * accuracy:.2f} %; a larger --epochs trains on\n"
+    )
+    assert snapshot(folder) == before
+
+
+def test_a_finished_run_with_more_epochs_begins_a_new_cycle(finished: tuple[Path, str], tmp_path: Path) -> None:
+    folder = tmp_path / "longer"
+    shutil.copytree(finished[0], folder)
+    first = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    result = run("--epochs", "4", "--out", folder, "--resume")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[0].startswith("epoch 3/4")
+    records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert records[:2] == first
+    assert [record["epoch"] for record in records] == [1, 2, 3, 4]
+    assert records[3]["lr"] == pytest.approx(first[1]["lr"])  # a schedule of as many steps, from its beginning
+    assert records[2]["lr"] == pytest.approx(first[0]["lr"])
+    results = json.loads((folder / "results.json").read_text())
+    assert results["cycles_from_epoch"] == [1, 3]
+    assert results["epochs"] == results["planned_epochs"] == 4
+    assert json.loads((folder / "config.json").read_text())["training"]["epochs"] == 4
+    assert "is finished" in run("--out", folder, "--resume").output
+    assert "epochs was 4 and is now 2" in run("--epochs", "2", "--out", folder, "--resume").output
 
 
 def test_resume_after_the_first_epoch_equals_an_uninterrupted_run(finished: tuple[Path, str], tmp_path: Path) -> None:
     """The state after epoch 1 is what a process killed in epoch 2 leaves; the resume has another process's state."""
-    whole = load_checkpoint(finished[0] / "last.pt")
+    whole = load_checkpoint(finished[0] / LAST)
     code = (
         "import os, sys\n"
-        "from framework import handlers\n"
-        "real = handlers.save_checkpoint\n"
+        "from framework import generations\n"
+        "real = generations.save_checkpoint\n"
         "def save(path, state):\n"
         "    real(path, state)\n"
-        "    if path.name == 'last.pt':\n"
+        "    if path.name == 'step-000000003.pt':\n"
         "        os.kill(os.getpid(), 9)\n"
-        "handlers.save_checkpoint = save\n"
+        "generations.save_checkpoint = save\n"
         "from recipes.s7_cifar import main\n"
         "main(sys.argv[1:])\n"
     )
     command = [sys.executable, "-c", code, *QUICK, "--epochs", "2", "--out", str(tmp_path / "run")]
     assert subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode == -9
-    assert len(load_checkpoint(tmp_path / "run" / "last.pt")["history"]) == 1
+    assert len(load_checkpoint(tmp_path / "run" / "checkpoints" / "step-000000003.pt")["history"]) == 1
     resumed = run("--out", tmp_path / "run", "--resume")
     assert resumed.exit_code == 0, resumed.output
     assert resumed.output.splitlines()[0].startswith("epoch 2/2")
-    parts = load_checkpoint(tmp_path / "run" / "last.pt")
+    parts = load_checkpoint(tmp_path / "run" / LAST)
     assert whole["model"].keys() == parts["model"].keys()
     assert all(torch.equal(whole["model"][name], parts["model"][name]) for name in whole["model"])
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 2
@@ -143,7 +170,8 @@ def test_resume_after_the_first_epoch_equals_an_uninterrupted_run(finished: tupl
         (("--precision", "bfloat16"), "precision was 'float32' and is now 'bfloat16'"),
         (("--batch-size", "16"), "batch_size was 32 and is now 16"),
         (("--arch", "c1c2c3c40_dilated"), "arch was 'c1c2c3c40' and is now 'c1c2c3c40_dilated'"),
-        (("--epochs", "3", "--seed", "1"), "epochs was 2 and is now 3; seed was 0 and is now 1"),
+        (("--epochs", "3", "--seed", "1"), "/finished: seed was 0 and is now 1"),
+        (("--epochs", "1"), "epochs was 2 and is now 1"),
     ],
 )
 def test_a_resume_with_other_settings_is_refused_by_name(
@@ -158,7 +186,9 @@ def test_a_resume_with_other_settings_is_refused_by_name(
 
 
 def test_a_resume_with_other_data_is_refused(finished: tuple[Path, str], tmp_path: Path) -> None:
-    folder, _ = finished
+    folder = tmp_path / "begun"
+    shutil.copytree(finished[0], folder)
+    (folder / "results.json").unlink()
     data = tmp_path / "other.npz"
     np.savez(
         data,
@@ -241,14 +271,14 @@ def test_checkpoints_that_cannot_be_used_are_named(finished: tuple[Path, str], t
     other = run("evaluate", "--checkpoint", folder, "--dataset", "digits", "--arch", "c1c2c3c40_reference")
     assert other.exit_code == 5
     assert "holds 'c1c2c3c40', not 'c1c2c3c40_reference'" in other.output
-    state = load_checkpoint(folder / "last.pt")
+    state = load_checkpoint(folder / LAST)
     state["description"]["arch"] = "c1c2c3c40_reference"
     save_checkpoint(tmp_path / "swapped.pt", state)
     swapped = run("evaluate", "--checkpoint", tmp_path / "swapped.pt", "--dataset", "digits")
     assert swapped.exit_code == 5
     assert "is of another architecture" in swapped.output
     assert run("evaluate", "--checkpoint", tmp_path, "--dataset", "digits").exit_code == 5
-    (tmp_path / "bad.pt").write_bytes((folder / "last.pt").read_bytes()[:-1000])
+    (tmp_path / "bad.pt").write_bytes((folder / LAST).read_bytes()[:-1000])
     damaged = run("predict", "--checkpoint", tmp_path / "bad.pt", "x.png")
     assert damaged.exit_code == 5
     assert "damaged" in damaged.output
@@ -276,20 +306,6 @@ def test_resume_of_an_empty_directory_starts_fresh(tmp_path: Path) -> None:
     result = run(*QUICK, "--epochs", "1", "--out", tmp_path / "run", "--resume")
     assert result.exit_code == 0
     assert result.output.splitlines()[0].startswith("epoch 1/1")
-
-
-def test_a_real_interrupt_ends_with_its_code_and_can_be_resumed(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    command = [sys.executable, "-m", "recipes.s7_cifar", *QUICK[:2], "--epochs", "500", "--out", str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("epoch   1/500")
-        assert process.stdout.readline().startswith("epoch   2/500")
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.splitlines() == ["interrupted; --resume goes on from the last epoch that was saved"]
-    assert load_checkpoint(folder / "last.pt")["history"]
 
 
 def test_config_file_then_command_line(tmp_path: Path) -> None:
