@@ -21,6 +21,9 @@ from architectures.registry import ArchitectureError, register
 Down = Literal["stride", "maxpool", "dilation"]
 """How a transition takes in more of the image."""
 
+DEEPEST = 100
+"""The most residuals, or pairs of them, in a block."""
+
 Head = Literal["fc", "conv1x1", "conv3x3"]
 """What stands between the pooled features and the classes."""
 
@@ -179,8 +182,10 @@ def c1c2c3c40(
     """
     if len(widths) != 4 or min(channels := [round(width * w) for w in widths]) < 1:
         raise ArchitectureError(f"widths {list(widths)} scaled by {width}: they have to be four positive numbers")
-    if len(depths) != 4 or min(depths) < 0:
-        raise ArchitectureError(f"depths {list(depths)}: they have to be four numbers from 0, for C1 to C4")
+    if len(depths) != 4 or min(depths) < 0 or max(depths) > DEEPEST:
+        raise ArchitectureError(
+            f"depths {list(depths)}: they have to be four numbers from 0 to {DEEPEST}, for C1 to C4"
+        )
     c1, c2, c3, c4 = channels
     rates = (2, 4, 8) if down == "dilation" else (1, 1, 1)
     shared: list[dict[str, Any]] = [

@@ -1,7 +1,8 @@
 """What a checkpoint says of itself: all that is needed to use its weights on new images."""
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +42,40 @@ class Description:
         Raises CheckpointError if it is not there or not whole.
         """
         content = checkpoint.get("description")
-        fields = {item.name: item.type for item in dataclasses.fields(cls)}
-        if not isinstance(content, dict) or content.keys() != fields.keys():
+        if not isinstance(content, dict) or content.keys() != {item.name for item in dataclasses.fields(cls)}:
             raise CheckpointError(f"{source} does not describe its network")
-        for name, kind in (("arch", str), ("in_channels", int), ("image_size", int), ("class_names", list)):
-            if not isinstance(content[name], kind):
-                raise CheckpointError(f"{source} describes its network wrongly: {name} is {content[name]!r}")
+        for name, valid in _VALID.items():
+            if not valid(content[name]):
+                raise CheckpointError(f"{source} describes its network wrongly: {name} is {str(content[name])[:100]!r}")
+        channels = content["in_channels"]
+        if not len(content["mean"]) == len(content["std"]) == channels:
+            raise CheckpointError(
+                f"{source} describes its network wrongly: mean and std are not of {channels} channels"
+            )
         return cls(**content)
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 2**20
+
+
+def _numbers(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(number, float) and math.isfinite(number) for number in value)
+
+
+_VALID: dict[str, Callable[[Any], bool]] = {
+    "arch": _text,
+    "arch_options": lambda value: isinstance(value, dict) and all(map(_text, value)),
+    "in_channels": _count,
+    "image_size": _count,
+    "class_names": lambda value: isinstance(value, list) and bool(value) and all(map(_text, value)),
+    "mean": _numbers,
+    "std": lambda value: _numbers(value) and all(number > 0 for number in value),
+    "data": _text,
+    "data_hash": _text,
+    "precision": _text,
+}

@@ -93,7 +93,7 @@ def record_results(
     run: RunDirectory, config: Config, images: Prepared, state: TrainingState, log: EpochLog, device: torch.device
 ) -> None:
     """Tests the weights that the held-out images chose, and writes and says the run's figures."""
-    restored = restore(run.path, device)
+    restored = restore(run.path, device, config.network.arch)
     test = test_figures(restored, images.data, config.training.limit_batches)
     best = state.best
     results: dict[str, Any] = {

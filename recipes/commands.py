@@ -140,7 +140,10 @@ def make_report_command(name: str) -> click.Command:
     @click.option("--data", help="where the run's images lie now [default: where they were]")
     @click.option("--readme-url", help="the link to the README, for the sheet's fifth answer")
     @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
-    def report_command(run: Path, out: Path | None, data: str | None, readme_url: str | None, device: str) -> None:
+    @arch_option
+    def report_command(
+        run: Path, out: Path | None, data: str | None, readme_url: str | None, device: str, arch: str | None
+    ) -> None:
         """Write the answer sheet of a finished or stopped run: report.md, report.html and their pictures."""
         from framework.environment import check_libraries, choose_device
         from recipes.reporting import write_report
@@ -153,6 +156,7 @@ def make_report_command(name: str) -> click.Command:
             data=data,
             device=choose_device(device),
             readme_url=readme_url,
+            arch=arch,
             notify=warn,
         ):
             click.echo(file)
@@ -196,6 +200,11 @@ def checkpoint_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def arch_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that names the architecture that a checkpoint has to be of."""
+    return click.option("--arch", help="its architecture; needed for one that is not registered")(command)
+
+
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that name a data set and a device."""
     for option in (
@@ -210,7 +219,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("evaluate", short_help="Test a run's network.")
 @checkpoint_option
 @data_options
-@click.option("--arch", help="the architecture that the checkpoint has to be of")
+@arch_option
 def evaluate_command(checkpoint: Path, data: str | None, dataset: str | None, device: str, arch: str | None) -> None:
     """Test the network of a run or checkpoint on a data set's test images."""
     from framework.environment import check_libraries, choose_device
@@ -235,14 +244,15 @@ def evaluate_command(checkpoint: Path, data: str | None, dataset: str | None, de
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @checkpoint_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
-def predict_command(images: Sequence[Path], checkpoint: Path, device: str) -> None:
+@arch_option
+def predict_command(images: Sequence[Path], checkpoint: Path, device: str, arch: str | None) -> None:
     """Name the class of each image file, with the network's confidence."""
     from framework.environment import check_libraries, choose_device
     from recipes.predicting import predictions
     from recipes.restoring import restore
 
     check_libraries()
-    restored = restore(checkpoint, choose_device(device))
+    restored = restore(checkpoint, choose_device(device), arch)
     for image, (class_name, confidence) in zip(images, predictions(restored, images), strict=True):
         click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
 

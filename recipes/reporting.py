@@ -57,20 +57,21 @@ def write_report(
     data: str | None,
     device: torch.device,
     readme_url: str | None,
+    arch: str | None,
     notify: Callable[[str], None],
 ) -> tuple[Path, Path]:
     """Writes report.md, report.html and their pictures into `folder`, made if need be; the two files.
 
-    `recipe` names the recipe of the run; `data` is where the images lie now, None if where they were. The weights are
-    those that the run reports: the best on held-out images, else the last. Raises RunDirectoryError for a folder that
-    holds no run of ours, CheckpointError for a run without a completed epoch, DataError for images that are missing
-    or other ones, EmberfieldError for a link that is none.
+    `recipe` names the recipe of the run; `data` is where the images lie now, None if where they were; `arch` names an
+    architecture that is not registered. The weights are those that the run reports: the best on held-out images, else
+    the last. Raises RunDirectoryError for a folder that holds no run of ours, CheckpointError for a run without a
+    completed epoch, DataError for images that are missing or other ones, EmberfieldError for a link that is none.
     """
     if readme_url is not None and not re.fullmatch(r"https?://[^\s<>]+", readme_url):
         raise EmberfieldError(f"--readme-url is {readme_url!r}; it takes a link like https://example.org/README.md")
     config = read_config(run)
     environment = read_environment(run)
-    restored = restore(run.path, device)
+    restored = restore(run.path, device, arch)
     newest = next(iter(Generations(run.checkpoints).paths()), restored.source)
     history = list(load_checkpoint(newest)["history"])
     images = prepare(config.updated({"data": data, "dataset": None}) if data else config, notify)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from architectures import create
+from architectures import create, names
 from framework.checkpoint import load_checkpoint, load_weights
 from framework.data import evaluation_batches
 from framework.description import Description
@@ -45,19 +45,29 @@ def find_checkpoint(path: Path) -> Path:
 def restore(path: Path, device: torch.device, arch: str | None = None) -> Restored:
     """The network of a checkpoint or run directory, whose reported weights it gets.
 
-    With `arch`, a checkpoint of another architecture raises CheckpointError.
+    Only a registered architecture is made on the checkpoint's word: a file that somebody else wrote could name any
+    code. Another one has to be named by `arch`; a checkpoint of another architecture than `arch` raises
+    CheckpointError, as does one whose network cannot be made.
     """
     source = find_checkpoint(path)
     checkpoint = load_checkpoint(source)
     description = Description.of(checkpoint, str(source))
     if arch not in (None, description.arch):
         raise CheckpointError(f"{source} holds {description.arch!r}, not {arch!r}")
-    network = create(
-        description.arch,
-        num_classes=len(description.class_names),
-        in_channels=description.in_channels,
-        **description.arch_options,
-    )
+    if arch is None and description.arch not in names():
+        raise CheckpointError(
+            f"{source} holds {description.arch!r}, which is not registered: add --arch {description.arch} if you trust "
+            f"that code. Registered: {', '.join(names())}"
+        )
+    try:
+        network = create(
+            description.arch,
+            num_classes=len(description.class_names),
+            in_channels=description.in_channels,
+            **description.arch_options,
+        )
+    except Exception as error:  # options out of a file can be anything
+        raise CheckpointError(f"the network of {source} cannot be made: {error}") from error
     load_weights(network, reported_weights(checkpoint), str(source))
     network.to(device).to(memory_format=torch.channels_last)
     return Restored(network.eval(), description, device, source)

@@ -40,7 +40,8 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path} is not a .npz file, or a cut-off one")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here: np.load leaves a damaged file open
+        with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name in (*REQUIRED, "class_names")}
     except Exception as error:  # a damaged file makes zip, zlib, the header's tokenizer or the allocation fail
         raise DataError(f"{path} cannot be read as .npz: {error}") from error

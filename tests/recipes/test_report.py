@@ -139,7 +139,10 @@ def report_of(tmp_path: Path, *arguments: str | Path) -> tuple[str, str]:
     """The sheet and the page of a run with one short epoch."""
     done = run(*SHORT, "--epochs", "1", "--batch-size", "8", "--unconstrained", "--out", tmp_path / "run", *arguments)
     assert done.exit_code == 0, done.output
-    result = run("report", tmp_path / "run", "--device", "cpu")
+    refused = run("report", tmp_path / "run", "--device", "cpu")
+    assert refused.exit_code == 5 and "which is not registered: add --arch others:f" in refused.stderr
+    arch = arguments[arguments.index("--arch") + 1]
+    result = run("report", tmp_path / "run", "--device", "cpu", "--arch", arch)
     assert result.exit_code == 0, result.output
     folder = tmp_path / "run" / "report"
     return (folder / "report.md").read_text().replace("\\", ""), (folder / "report.html").read_text()
