@@ -122,9 +122,14 @@ class MachineConfig:
     precision: str = setting(
         "auto", "arithmetic of the forward pass; auto measures", choices=("auto", "float32", "bfloat16")
     )
+    augment_on: str = setting(
+        "auto",
+        "where images are augmented: the cpu, image by image by albumentations, or the device, in batches",
+        choices=("auto", "cpu", "device"),
+    )
     workers: int | None = setting(
         None,
-        "processes that augment ahead of training; without it none on a CPU, up to 8 beside a GPU",
+        "processes that augment on the cpu ahead of training; without it none on a CPU, up to 8 beside a GPU",
         least=0,
         free=True,
     )

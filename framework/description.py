@@ -24,6 +24,7 @@ class Description:
     data: str
     data_hash: str
     precision: str
+    augment_on: str
 
     @property
     def statistics(self) -> Statistics:
@@ -78,4 +79,5 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "data": _text,
     "data_hash": _text,
     "precision": _text,
+    "augment_on": _text,
 }

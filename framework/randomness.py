@@ -42,6 +42,11 @@ def sample_generators(seed: int, epoch: int, sample: int) -> tuple[np.random.Gen
     return np.random.Generator(np.random.Philox(key=(identity << 64) | seed)), random.Random((identity << 64) | seed)
 
 
+def block_generator(seed: int, epoch: int, block: int, transform: int) -> np.random.Generator:
+    """The generator of one transform's parameters for a block of samples, each counted from 0."""
+    return _generator(seed, "augment", epoch, block, transform)
+
+
 def split_generator(seed: int) -> np.random.Generator:
     """The generator of the held-out split."""
     return _generator(seed, "split")

@@ -6,10 +6,13 @@ from typing import Any
 import torch
 from ignite.engine import Events
 from torch import nn
+from torch.utils.data import DataLoader
 
 from framework.checkpoint import save_checkpoint
 from framework.config import Config
+from framework.data import Batch
 from framework.description import Description
+from framework.device_batches import DeviceBatches
 from framework.engines import make_ema, make_evaluator, make_trainer
 from framework.environment import default_workers
 from framework.errors import StoppedError
@@ -136,9 +139,9 @@ def fit(
             if state.step // epoch_length > len(state.history):  # stopped between an epoch's last step and its end
                 end_epoch()
             if not state.stopped_early and state.step < epochs * epoch_length:
-                workers = default_workers(device) if config.machine.workers is None else config.machine.workers
-                stream = images.batches.stream(state.step, epochs * epoch_length, workers)
-                trainer.run(stream, max_epochs=epochs, epoch_length=epoch_length)
+                trainer.run(
+                    training_stream(state, images, config, device), max_epochs=epochs, epoch_length=epoch_length
+                )
         except StoppedError as stopped:
             save()
             saver.close()
@@ -146,6 +149,17 @@ def fit(
             raise StoppedError(f"{stopped}; the same command with --resume goes on from {newest}") from None
         finally:
             saver.close()
+
+
+def training_stream(
+    state: TrainingState, images: Prepared, config: Config, device: torch.device
+) -> DeviceBatches | DataLoader[Batch]:
+    """The batches from where the state is to the last step, made on the device or ahead of it by workers."""
+    start, stop = state.step, config.training.epochs * images.batches.epoch_length
+    if state.description.augment_on == "device":
+        return DeviceBatches(images.batches, device, start, stop)
+    workers = default_workers(device) if config.machine.workers is None else config.machine.workers
+    return images.batches.stream(start, stop, workers)
 
 
 def best_checkpoint(content: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from framework.training_state import TrainingState
 from recipes.restoring import restore, test_figures
 
 
-def describe(config: Config, images: Prepared, precision: str) -> Description:
+def describe(config: Config, images: Prepared, precision: str, augment_on: str) -> Description:
     """What the run's checkpoints say of themselves."""
     return Description(
         arch=config.network.arch,
@@ -44,6 +44,7 @@ def describe(config: Config, images: Prepared, precision: str) -> Description:
         data=images.data.name,
         data_hash=images.data.fingerprint(),
         precision=precision,
+        augment_on=augment_on,
     )
 
 
@@ -114,6 +115,7 @@ def record_results(
         "receptive_field": list(receptive_field(restored.network, images.input_shape).network.size),
         "training_seconds": sum(record["seconds"] for record in state.history),
         "precision": state.description.precision,
+        "augment_on": state.description.augment_on,
     }
     write_weights(run.weights, restored.network, restored.description)
     save_curves(run.path / "curves.png", state.history, f"{config.network.arch} on {images.data.name}")

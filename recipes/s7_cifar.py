@@ -6,6 +6,7 @@ trains, tests once at the end, and leaves a run directory. RESULTS.md has its ti
 """
 
 from collections.abc import Callable
+from contextlib import closing
 
 from framework.config import (
     AugmentationConfig,
@@ -70,6 +71,7 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
     import torch
 
     from architectures import create
+    from framework.device_batches import choose_augment_on
     from framework.inspection import check, require
     from framework.logs import EpochLog
     from framework.precision import choose_precision
@@ -97,14 +99,18 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
         require(findings)
     network.to(device).to(memory_format=torch.channels_last)
 
-    # A used directory goes on from its newest checkpoint, in the arithmetic that it began with.
+    # A used directory goes on from its newest checkpoint, in the way of computing that it began with.
     saved = read_saved(run, config, images.data, warn)
-    precision = (
-        saved.description.precision
+    description = (
+        saved.description
         if saved
-        else choose_precision(config.machine.precision, network, images.input_shape, device)
+        else describe(
+            config,
+            images,
+            precision=choose_precision(config.machine.precision, network, images.input_shape, device),
+            augment_on=choose_augment_on(config.machine.augment_on, images.batches, device),
+        )
     )
-    description = describe(config, images, precision)
     state = make_training(
         network,
         config,
@@ -124,10 +130,9 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
         record_start(run, config, images, network, findings, description, device)
 
     # Training, with a validation after every epoch; then the test images, once.
-    log = EpochLog(run, epochs=config.training.epochs, history=state.history, say=say, notify=warn)
-    fit(state, images, config, run, device=device, log=log, stop=stop, notify=warn)
-    record_results(run, config, images, state, log, device)
-    log.close()
+    with closing(EpochLog(run, epochs=config.training.epochs, history=state.history, say=say, notify=warn)) as log:
+        fit(state, images, config, run, device=device, log=log, stop=stop, notify=warn)
+        record_results(run, config, images, state, log, device)
 
 
 main = command_line("s7_cifar", (__doc__ or "").strip(), DEFAULTS, train)

@@ -11,6 +11,7 @@ from torch import nn
 
 from framework.config import Config
 from framework.description import Description
+from framework.device_batches import choose_augment_on
 from framework.environment import choose_device
 from framework.generations import Generations
 from framework.preparation import Prepared, prepare
@@ -113,6 +114,7 @@ def make_small_training(
         data=images.data.name,
         data_hash=images.data.fingerprint(),
         precision=config.machine.precision,
+        augment_on=choose_augment_on(config.machine.augment_on, images.batches, CPU),
     )
     device = choose_device(config.machine.device)
     state = make_training(

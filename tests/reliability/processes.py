@@ -31,6 +31,7 @@ TRAIN = (
     *("--dataset", "digits", "--arch", "tests.reliability.networks:small", "--unconstrained"),
     *("--device", "cpu", "--precision", "float32", "--batch-size", "32", "--limit-batches", "8", "--epochs", "4"),
     *("--ema-decay", "0.9", "--patience", "2", "--patience-from", "0.3", "--lr", "0.05", "--holdout", "150"),
+    *("--augment-on", "cpu"),
 )
 PRELOAD = [
     *("albumentations", "matplotlib.figure", "torchsummary", "tensorboardX", "sklearn.datasets", "ignite.handlers"),

@@ -125,6 +125,7 @@ def checkpoint() -> dict[str, Any]:
         "data": "none",
         "data_hash": "0" * 64,
         "precision": "float32",
+        "augment_on": "cpu",
     }
     return {"description": description, "model": create("c1c2c3c40", num_classes=2, **options).state_dict()}
 

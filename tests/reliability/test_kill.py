@@ -11,8 +11,8 @@ import pytest
 from tests.reliability.processes import At, digest, finish, kill_at, said
 
 SOAK = bool(os.environ.get("EMBERFIELD_SOAK"))
-KILLS = 60 if SOAK else 4
-"""Random instants for each number of workers."""
+KILLS = 40 if SOAK else 3
+"""Random instants for each way of making batches."""
 
 INSTANTS = [
     ("os:fsync", "before", 35),
@@ -48,21 +48,26 @@ def test_another_checkpoint_interval_and_number_of_workers_change_nothing(
     assert digest(tmp_path / "run") == whole
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("made", [("cpu", "0"), ("cpu", "2"), ("device", "0")], ids="-".join)
 def test_a_kill_at_any_instant_changes_nothing(
-    whole: dict[str, str], tmp_path: Path, workers: str, capsys: pytest.CaptureFixture[str]
+    whole: dict[str, str], tmp_path: Path, made: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    augment_on, workers = made
+    options = (*EVERY_STEP, "--augment-on", augment_on, "--workers", workers)
+    if augment_on == "device":
+        assert finish(tmp_path / "whole", *options) == 0
+        whole = digest(tmp_path / "whole")
     generator = np.random.default_rng(int(workers))
     hit = run = 0
     while hit < KILLS:
         folder = tmp_path / f"run{run}"
         for _ in range(3):
-            hit += kill_at(folder, float(generator.uniform(0.05, 2.5)), *EVERY_STEP, "--workers", workers)
-        assert finish(folder, *EVERY_STEP, "--workers", workers) == 0, said(folder)
+            hit += kill_at(folder, float(generator.uniform(0.05, 2.5)), *options)
+        assert finish(folder, *options) == 0, said(folder)
         assert digest(folder) == whole, f"run {run}"
         run += 1
     with capsys.disabled():
-        print(f"\n{hit} processes killed with {workers} workers in {run} runs: equal bits in every one")
+        print(f"\n{augment_on}, {workers} workers: {hit} processes killed in {run} runs, equal bits in all")
 
 
 @pytest.mark.parametrize(("call", "when", "chosen"), INSTANTS)

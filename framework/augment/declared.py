@@ -8,14 +8,10 @@ import inspect
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from framework.augment.augmentation import Augmentation
 from framework.errors import EmberfieldError
-from framework.randomness import sample_generators
 from framework.settings import unknown
 
 RENAMED: dict[str, dict[str, str]] = {
@@ -32,24 +28,6 @@ RANGES: dict[str, dict[str, tuple[str, str]]] = {
     }
 }
 """Today's ranges and the pair of former arguments that each replaces."""
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """A pipeline of albumentations, the calls that made its transforms, and what these are really set to.
-
-    A call and a setting is each a name of a transform with its arguments.
-    """
-
-    pipeline: Any
-    calls: tuple[dict[str, Any], ...]
-    effective: tuple[dict[str, Any], ...]
-
-    def __call__(self, image: npt.NDArray[np.uint8], *, seed: int, epoch: int, sample: int) -> npt.NDArray[np.uint8]:
-        """The image (H, W, C) as this sample of this epoch sees it; the keys decide every draw."""
-        self.pipeline.set_random_state(*sample_generators(seed, epoch, sample))
-        changed: npt.NDArray[np.uint8] = self.pipeline(image=image)["image"]
-        return changed
 
 
 def build_augmentation(transforms: Sequence[Mapping[str, Any]], mean: Sequence[float]) -> Augmentation:

@@ -1,0 +1,81 @@
+"""Coarse dropout: rectangles of an image filled with a colour (DeVries and Taylor 2017, Cutout)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from framework.augment.plan import Drawn, Size, pixel_values
+
+
+@dataclass(frozen=True)
+class Holes:
+    """With probability `p`, a number of holes from `count` (inclusive), each of a height and width from their ranges.
+
+    Ranges that end at 1 or above are pixels, inclusive; below 1 they are shares of the image's side.
+    """
+
+    p: float
+    count: tuple[int, int]
+    height: tuple[float, float]
+    width: tuple[float, float]
+    fill: float | tuple[float, ...]
+    transform: Any
+
+    @classmethod
+    def of(cls, transform: Any) -> "Holes | None":
+        """The plan of an albumentations transform, None for another one or a fill that is itself random."""
+        if type(transform).__name__ != "CoarseDropout" or isinstance(transform.fill, str):
+            return None
+        fill = tuple(transform.fill) if np.ndim(transform.fill) else float(transform.fill)
+        return cls(
+            transform.p,
+            tuple(transform.num_holes_range),
+            tuple(transform.hole_height_range),
+            tuple(transform.hole_width_range),
+            fill,
+            transform,
+        )
+
+    def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Drawn:
+        """'holes' (samples, most, 4): left, top, right and bottom; holes that are not there are empty."""
+        most = self.count[1]
+        applies = generator.random(samples) < self.p
+        count = generator.integers(self.count[0], most + 1, samples)
+        heights = _lengths(generator, self.height, size[0], (samples, most), in_pixels=self.height[1] >= 1)
+        widths = _lengths(generator, self.width, size[1], (samples, most), in_pixels=self.height[1] >= 1)
+        top = generator.integers(0, size[0] - heights + 1)
+        left = generator.integers(0, size[1] - widths + 1)
+        holes = np.stack([left, top, left + widths, top + heights], -1)
+        there = applies[:, None] & (np.arange(most) < count[:, None])
+        return {"holes": np.where(there[..., None], holes, 0)}
+
+    def apply_one(self, image: npt.NDArray[np.uint8], drawn: Drawn) -> npt.NDArray[np.uint8]:
+        """The image with its holes, cut by albumentations."""
+        holes = drawn["holes"]
+        there = holes[holes[:, 2] > holes[:, 0]]
+        if not len(there):
+            return image
+        cut: npt.NDArray[np.uint8] = self.transform.apply(image, holes=there, seed=0)
+        return cut
+
+    def apply_batch(self, images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
+        """The images with their holes."""
+        height, width, channels = images.shape[1:]
+        rows = torch.arange(height, device=images.device)[:, None]
+        columns = torch.arange(width, device=images.device)
+        left, top, right, bottom = drawn["holes"][..., None, None].unbind(2)
+        inside = ((rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)).any(1)
+        fill = images.new_tensor(pixel_values(self.fill, channels))
+        return torch.where(inside[..., None], fill, images)
+
+
+def _lengths(
+    generator: np.random.Generator, limits: tuple[float, float], side: int, shape: tuple[int, int], *, in_pixels: bool
+) -> npt.NDArray[np.int64]:
+    if in_pixels:
+        return generator.integers(int(limits[0]), int(min(limits[1], side) + 1), shape)
+    return (side * generator.uniform(*limits, size=shape)).astype(np.int64)

@@ -1,0 +1,32 @@
+"""What a transform has to offer to run on one image and on a batch with the same drawn parameters."""
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+Drawn = dict[str, npt.NDArray[Any]]
+"""Parameters by name, each (samples, ...)."""
+
+Size = tuple[int, int]
+"""Height and width of an image, in pixels."""
+
+
+class Plan(Protocol):
+    """A transform whose random parameters are drawn apart from its arithmetic."""
+
+    def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Drawn:
+        """The parameters for `samples` images, distributed as albumentations draws them."""
+
+    def apply_one(self, image: npt.NDArray[np.uint8], drawn: Drawn) -> npt.NDArray[np.uint8]:
+        """An image (H, W, C) changed by albumentations with the parameters of one sample, without their first axis."""
+
+    def apply_batch(self, images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
+        """uint8 images (N, H, W, C) changed by tensor operations on their device, with the parameters there too."""
+
+
+def pixel_values(fill: float | tuple[float, ...], channels: int) -> list[int]:
+    """A fill as whole grey levels, one a channel; fractions are cut off, as albumentations does."""
+    values = list(fill) if isinstance(fill, tuple | list) else [fill] * channels
+    return [int(value) for value in values]

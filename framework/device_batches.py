@@ -1,0 +1,79 @@
+"""Training batches that are gathered and augmented where the network runs: no worker, no copy of images each step."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+import torch
+
+from framework.augment import Augmentation
+from framework.augment.augmentation import on_device
+from framework.data import Batch, TrainingBatches
+from framework.errors import EmberfieldError
+from framework.randomness import epoch_order
+
+LARGEST_SHARE = 0.5
+"""The share of a GPU's free memory that the images may take before 'auto' leaves them to the CPU."""
+
+
+@dataclass(frozen=True)
+class DeviceBatches:
+    """The batches of the steps from `start` to `stop` of a training, as uint8 images and labels on a device.
+
+    The same samples in the same order with the same drawn parameters as `TrainingBatches` itself gives; a warp can
+    differ by a grey level. Images lie on the device once, and an epoch's order and parameters with them.
+    """
+
+    batches: TrainingBatches
+    device: torch.device
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[Batch]:
+        """One batch a step."""
+        batches, device = self.batches, self.device
+        augmentation = batches.augment
+        assert isinstance(augmentation, Augmentation)
+        images, labels, indices = (_tensor(a, device) for a in (batches.images, batches.labels, batches.indices))
+        size = (int(images.shape[1]), int(images.shape[2]))
+        now = -1
+        for step in range(self.start, self.stop):
+            epoch, batch = divmod(step, batches.epoch_length)
+            if epoch != now:
+                now = epoch
+                order = torch.tensor(epoch_order(batches.seed, epoch, len(indices)), device=device)
+                drawn = augmentation.table(seed=batches.seed, epoch=epoch, samples=len(images), size=size)
+                table = on_device(drawn, device)
+            samples = indices[order[batch * batches.batch_size : (batch + 1) * batches.batch_size]]
+            yield augmentation.apply_batch(images[samples], table, samples), labels[samples]
+
+
+def _tensor(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
+    """An array as a tensor, on the CPU without a copy."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # it is a file, and only read
+        return torch.from_numpy(array).to(device)
+
+
+def choose_augment_on(asked: str, batches: TrainingBatches, device: torch.device) -> str:
+    """Where to augment: 'cpu' by albumentations, image by image, or 'device' by operations on whole batches.
+
+    'auto' is the device if every transform can run there and the images fit beside the network. Raises EmberfieldError
+    if the device is asked for and a transform cannot run there.
+    """
+    augmentation = batches.augment
+    batched = isinstance(augmentation, Augmentation) and augmentation.batched
+    if asked == "device" and not batched:
+        raise EmberfieldError(
+            "augment_on is 'device', where HorizontalFlip, ShiftScaleRotate or Affine (bilinear, constant border, no "
+            "shear) and CoarseDropout (constant fill) can run, and no other transform; valid: 'cpu', 'auto'"
+        )
+    if asked != "auto":
+        return asked
+    fits = device.type != "cuda" or batches.images.nbytes < LARGEST_SHARE * torch.cuda.mem_get_info(device)[0]
+    return "device" if batched and fits else "cpu"
