@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ignite.engine import Engine
 from ignite.handlers import ProgressBar
@@ -28,8 +29,8 @@ def epoch_line(record: Record, epochs: int) -> str:
 class EpochLog:
     """Keeps the run's logs and says each line.
 
-    Opening it cuts the logs back to `history`, the epochs of the checkpoint that a run goes on from. Each file is
-    written anew at every line, so that a full disk leaves no half line, and what it cost comes back with the next.
+    Opening it cuts the logs back to `history`, the epochs of the checkpoint that a run goes on from. Where a line
+    could not be written, as on a full disk, the next one writes both files anew.
     """
 
     def __init__(
@@ -45,33 +46,51 @@ class EpochLog:
         self.epochs = epochs
         self.say = say
         self.notify = notify
-        self._records = [json.dumps(record) for record in history]
-        self._lines = [epoch_line(record, epochs) for record in history]
+        self._texts = {
+            run.log: [json.dumps(record) for record in history],
+            run.training_log: [epoch_line(record, epochs) for record in history],
+        }
+        self._whole = False
         self._write()
         self.events = ScalarEvents(run.path / "tensorboard", purge_step=len(history) + 1, notify=notify)
 
     def __call__(self, record: Record) -> None:
         """Logs one epoch."""
-        self._records.append(json.dumps(record))
+        self._append(self.run.log, json.dumps(record))
         self.write(epoch_line(record, self.epochs))
         self.events.add({k: v for k, v in record.items() if k != "epoch"}, int(record["epoch"]))
 
     def write(self, line: str) -> None:
         """Says a line and keeps it in the training log."""
         self.say(line)
-        self._lines.append(line)
-        self._write()
+        self._append(self.run.training_log, line)
 
     def close(self) -> None:
         """Closes the tensorboard events."""
         self.events.close()
 
+    def _append(self, path: Path, line: str) -> None:
+        self._texts[path].append(line)
+        if not self._whole:
+            self._write()
+            return
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            self._failed(error)
+
     def _write(self) -> None:
         try:
-            write_text(self.run.log, "".join(f"{record}\n" for record in self._records))
-            write_text(self.run.training_log, "".join(f"{line}\n" for line in self._lines))
+            for path, lines in self._texts.items():
+                write_text(path, "".join(f"{line}\n" for line in lines))
+            self._whole = True
         except OSError as error:
-            self.notify(f"the log could not be written: {error}")
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        self._whole = False
+        self.notify(f"the log could not be written: {error}")
 
 
 def show_progress(trainer: Engine) -> None:

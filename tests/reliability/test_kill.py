@@ -25,7 +25,7 @@ INSTANTS = [
     ("framework.training:finish_epoch", "before", 2),
     ("framework.training:finish_epoch", "after", 3),
     ("framework.handlers:snapshot", "before", 1),
-    ("framework.logs:EpochLog._write", "after", 3),
+    ("framework.logs:EpochLog._append", "after", 3),
     ("recipes.artefacts:test_figures", "before", 1),
 ]
 """A call, and which one of them: that one in a short test, every one in a long."""
