@@ -81,7 +81,8 @@ class TrainingBatches(Dataset[Batch]):
     """The batch of every training step; `self[step]` depends on the step alone.
 
     An epoch visits `indices` in the order of (seed, epoch) and leaves out the last `len(indices) % batch_size` of
-    that order, other ones each time. Raises DataError if there are fewer images than one batch.
+    that order, other ones each time. Of several processes, each makes its `share` (number, count) of a batch. Raises
+    DataError if there are fewer images than one batch.
     """
 
     images: npt.NDArray[np.uint8]
@@ -91,6 +92,7 @@ class TrainingBatches(Dataset[Batch]):
     seed: int
     augment: Augment
     limit: int | None = None
+    share: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
         if len(self.indices) < self.batch_size:
@@ -108,10 +110,15 @@ class TrainingBatches(Dataset[Batch]):
         order = epoch_order(self.seed, epoch, len(self.indices))
         return self.indices[order[batch * self.batch_size : (batch + 1) * self.batch_size]]
 
+    def own_samples(self, step: int) -> npt.NDArray[np.int64]:
+        """This process's share of them."""
+        number, count = self.share
+        return self.samples(step)[number::count]
+
     def __getitem__(self, step: int) -> Batch:
-        """The augmented images and the labels of a step."""
+        """The augmented images and the labels of this process's share of a step."""
         epoch = step // self.epoch_length
-        samples = self.samples(step)
+        samples = self.own_samples(step)
         images = [self.augment(self.images[s], seed=self.seed, epoch=epoch, sample=s) for s in samples.tolist()]
         return torch.from_numpy(np.stack(images)), torch.from_numpy(self.labels[samples])
 

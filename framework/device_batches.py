@@ -49,7 +49,8 @@ class DeviceBatches:
                 order = torch.tensor(epoch_order(batches.seed, epoch, len(indices)), device=device)
                 drawn = augmentation.table(seed=batches.seed, epoch=epoch, samples=len(images), size=size)
                 table = on_device(drawn, device)
-            samples = indices[order[batch * batches.batch_size : (batch + 1) * batches.batch_size]]
+            number, count = batches.share
+            samples = indices[order[batch * batches.batch_size : (batch + 1) * batches.batch_size][number::count]]
             yield augmentation.apply_batch(images[samples], table, samples), labels[samples]
 
 

@@ -1,7 +1,6 @@
 """The training step and the evaluation step as Ignite engines."""
 
 import logging
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import torch
@@ -15,9 +14,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from framework.data import Batch, Statistics, normalize
 from framework.nonfinite import NonFiniteGuard
 from framework.optimization import gradient_norm, skip_step
+from framework.processes import Processes
 from framework.randomness import torch_seed
 
-Step = Callable[[Engine, Batch], tuple[Tensor, Tensor]]
+ALONE = Processes()
+"""One process that trains by itself."""
 
 
 def arithmetic(device: torch.device, precision: str) -> AbstractContextManager[None]:
@@ -49,25 +50,30 @@ def make_trainer(
     guard: NonFiniteGuard,
     clip_norm: float | None = None,
     ema: AveragedModel | None = None,
+    processes: Processes = ALONE,
 ) -> Engine:
-    """An engine whose step trains on one batch of uint8 images and labels.
+    """An engine whose step trains on one batch of uint8 images and labels, each of the `processes` on its share.
 
-    Its output is (loss, share of correct predictions), both scalar tensors on the device. Before the optimizer uses a
-    loss or gradient that is not finite, `guard` raises NonFiniteError or lets the step be left out: weights, averages
-    and buffers then stay as they were, the schedule goes on, and both outputs are not numbers.
+    Its output is (loss, share of correct predictions) over all of them, both scalar tensors on the device. Before the
+    optimizer uses a loss or gradient that is not finite, `guard` raises NonFiniteError or lets the step be left out:
+    weights, averages and buffers then stay as they were, the schedule goes on, and both outputs are not numbers.
     """
 
+    forward = processes.parallel(model, device)
+    draws = "step" if processes.first else f"step of process {processes.rank}"
+
     def step(engine: Engine, batch: Batch) -> tuple[Tensor, Tensor]:
-        torch.manual_seed(torch_seed(seed, "step", engine.state.iteration - 1))
-        model.train()
+        torch.manual_seed(torch_seed(seed, draws, engine.state.iteration - 1))
+        forward.train()
         buffers = guard.copies(model)
         images, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
         with arithmetic(device, precision):
-            logits = model(normalize(images, statistics))
-        value = loss(logits.float(), labels)
+            logits = forward(normalize(images, statistics))
+        own = loss(logits.float(), labels)
         optimizer.zero_grad()
-        value.backward()
+        own.backward()
         norm = gradient_norm(model, clip_norm)
+        value, correct = processes.mean(torch.stack([own.detach(), (logits.argmax(1) == labels).float().mean()]))
         if not torch.isfinite(value + norm):
             rate = optimizer.param_groups[0]["lr"]
             guard.found(engine.state.iteration, value.item(), norm.item(), rate)
@@ -78,7 +84,7 @@ def make_trainer(
         schedule.step()
         if ema is not None:
             ema.update_parameters(model)
-        return value.detach(), (logits.argmax(1) == labels).float().mean()
+        return value, correct
 
     return _quiet(Engine(step))
 

@@ -64,16 +64,24 @@ def check_libraries() -> None:
         ) from error
 
 
+def process_rank() -> int:
+    """The number that torchrun gave this process; 0 without it."""
+    return int(os.environ.get("RANK", 0))
+
+
 def choose_device(name: str) -> "torch.device":
     """The device for 'auto' (CUDA where there is one), 'cpu', 'cuda' or 'cuda:N'.
 
-    Raises DeviceError for another name, or a CUDA device that is not there.
+    Where torchrun has started several processes on a machine, 'auto' and 'cuda' are a GPU for each. Raises DeviceError
+    for another name, or a CUDA device that is not there.
     """
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        return torch.device("cuda" if count else "cpu")
+        name = "cuda" if count else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     kind, _, number = name.partition(":")
     if name != "cpu" and (kind != "cuda" or (":" in name and not number.isdecimal())):
         raise DeviceError(f"unknown device {name!r}. Valid: auto, cpu, cuda, cuda:N")

@@ -27,16 +27,16 @@ def epoch_line(record: Record, epochs: int) -> str:
 
 
 class EpochLog:
-    """Keeps the run's logs and says each line.
+    """Keeps the run's logs and says each line; without a run it does nothing, as in all processes but the first.
 
     Opening it cuts the logs back to `history`, the epochs of the checkpoint that a run goes on from. Where a line
-    could not be written, as on a full disk, the next one writes both files anew.
+    could not be written, as on a full disk, the next one writes both files anew. Closing it ends the tensorboard
+    events; lines can still be written.
     """
 
     def __init__(
         self,
-        run: RunDirectory,
-        *,
+        run: RunDirectory | None,
         epochs: int,
         history: Sequence[Record],
         say: Callable[[str], None],
@@ -46,28 +46,33 @@ class EpochLog:
         self.epochs = epochs
         self.say = say
         self.notify = notify
-        self._texts = {
-            run.log: [json.dumps(record) for record in history],
-            run.training_log: [epoch_line(record, epochs) for record in history],
-        }
         self._whole = False
-        self._write()
-        self.events = ScalarEvents(run.path / "tensorboard", purge_step=len(history) + 1, notify=notify)
+        self._texts: dict[Path, list[str]] = {}
+        self._events: ScalarEvents | None = None
+        if run is not None:
+            self._texts[run.log] = [json.dumps(record) for record in history]
+            self._texts[run.training_log] = [epoch_line(record, epochs) for record in history]
+            self._write()
+            self._events = ScalarEvents(run.path / "tensorboard", purge_step=len(history) + 1, notify=notify)
 
     def __call__(self, record: Record) -> None:
         """Logs one epoch."""
+        if self.run is None or self._events is None:
+            return
         self._append(self.run.log, json.dumps(record))
         self.write(epoch_line(record, self.epochs))
-        self.events.add({k: v for k, v in record.items() if k != "epoch"}, int(record["epoch"]))
+        self._events.add({k: v for k, v in record.items() if k != "epoch"}, int(record["epoch"]))
 
     def write(self, line: str) -> None:
         """Says a line and keeps it in the training log."""
-        self.say(line)
-        self._append(self.run.training_log, line)
+        if self.run is not None:
+            self.say(line)
+            self._append(self.run.training_log, line)
 
     def close(self) -> None:
         """Closes the tensorboard events."""
-        self.events.close()
+        if self._events is not None:
+            self._events.close()
 
     def _append(self, path: Path, line: str) -> None:
         self._texts[path].append(line)

@@ -25,7 +25,7 @@ class Prepared:
     """What a training reads.
 
     `held_out` are indices of training images kept for choices; `limit` is the number of batches that a dry run
-    evaluates.
+    evaluates, and `share` (number, count) this process's part of what several train and validate on.
     """
 
     data: ImageData
@@ -34,6 +34,7 @@ class Prepared:
     batches: TrainingBatches
     held_out: npt.NDArray[np.int64]
     limit: int | None = None
+    share: tuple[int, int] = (0, 1)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -42,8 +43,11 @@ class Prepared:
         return self.data.channels, int(height), int(width)
 
     def validation(self) -> Iterator[Batch]:
-        """The held-out images as they are, in batches."""
-        return evaluation_batches(self.data.train_images, self.data.train_labels, self.held_out, limit=self.limit)
+        """This process's share of the held-out images as they are, in batches."""
+        number, count = self.share
+        return evaluation_batches(
+            self.data.train_images, self.data.train_labels, self.held_out[number::count], limit=self.limit
+        )
 
     def test(self) -> Iterator[Batch]:
         """The test images, in batches."""
@@ -51,10 +55,11 @@ class Prepared:
         return evaluation_batches(self.data.test_images, self.data.test_labels, every, limit=self.limit)
 
 
-def prepare(config: Config, notify: Callable[[str], None]) -> Prepared:
+def prepare(config: Config, notify: Callable[[str], None], share: tuple[int, int] = (0, 1)) -> Prepared:
     """Opens the images and lays out the training; `notify` is told what the user has to know.
 
-    Mean and deviation are those of all training images. Raises DataError and EmberfieldError as the parts do.
+    `share` is this process's number and the count of processes. Mean and deviation are those of all training images.
+    Raises DataError and EmberfieldError as the parts do.
     """
     data = open_images(config, notify)
     statistics = channel_statistics(data.train_images)
@@ -69,6 +74,7 @@ def prepare(config: Config, notify: Callable[[str], None]) -> Prepared:
         seed=config.training.seed,
         augment=augmentation,
         limit=config.training.limit_batches,
+        share=share,
     )
     return Prepared(
         data=data,
@@ -77,6 +83,7 @@ def prepare(config: Config, notify: Callable[[str], None]) -> Prepared:
         batches=batches,
         held_out=held_out,
         limit=config.training.limit_batches,
+        share=share,
     )
 
 

@@ -13,7 +13,7 @@ from framework.config import Config
 from framework.data import Batch
 from framework.description import Description
 from framework.device_batches import DeviceBatches
-from framework.engines import make_ema, make_evaluator, make_trainer
+from framework.engines import ALONE, make_ema, make_evaluator, make_trainer
 from framework.environment import default_workers
 from framework.errors import StoppedError
 from framework.generations import Generations
@@ -22,6 +22,7 @@ from framework.logs import show_progress
 from framework.nonfinite import NonFiniteGuard
 from framework.optimization import make_optimizer, make_schedule
 from framework.preparation import Prepared
+from framework.processes import Processes
 from framework.run_directory import RunDirectory
 from framework.saving import Saver, snapshot
 from framework.stopping import Stop
@@ -37,8 +38,9 @@ def make_training(
     description: Description,
     notify: Callable[[str], None],
     cycle_start: int = 0,
+    processes: Processes = ALONE,
 ) -> TrainingState:
-    """Optimizer, one-cycle schedule, average and trainer for a network on its device.
+    """Optimizer, one-cycle schedule, average and trainer for a network on its device, in each of the `processes`.
 
     The schedule goes over the steps from `cycle_start` to the last; `notify` is told of steps that are left out.
     """
@@ -63,6 +65,7 @@ def make_training(
         guard=guard,
         clip_norm=config.optimization.clip_norm,
         ema=ema,
+        processes=processes,
     )
     return TrainingState(
         model=network,
@@ -87,12 +90,14 @@ def fit(
     log: Callable[[Record], None],
     stop: Stop,
     notify: Callable[[str], None],
+    processes: Processes = ALONE,
 ) -> None:
     """Trains from where the state is to the last epoch or an early stop; nothing if it is there already.
 
     Every epoch validates on the held-out images, is logged, and is saved; so is the state as often as the
     configuration says, and when `stop` asks for the end, which is then raised as StoppedError. Raises SaveError for a
-    checkpoint that cannot be written, if that is to stop the run; otherwise `notify` is told.
+    checkpoint that cannot be written, if that is to stop the run; otherwise `notify` is told. Of several `processes`,
+    the first alone saves.
     """
     trainer, epoch_length = state.trainer, images.batches.epoch_length
     epochs = config.training.epochs
@@ -100,7 +105,8 @@ def fit(
     evaluator = make_evaluator(
         state.evaluated, statistics=images.statistics, device=device, precision=state.description.precision
     )
-    evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
+    if processes.count == 1:  # several could not agree there: their shares may differ by a batch
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
     generations = Generations(run.checkpoints, config.safety.keep_checkpoints)
     saver = Saver(config.safety.checkpoint_every, stops=config.safety.on_save_failure == "stop", notify=notify)
 
@@ -115,8 +121,12 @@ def fit(
         saver.submit(write)
 
     def save_if_due() -> None:
-        if saver.due(state.step):
+        if processes.first and saver.due(state.step):
             save()
+
+    def check() -> None:
+        if processes.any(stop.asked is not None):
+            raise StoppedError(f"stopped by {stop.asked or 'a signal to another process'}")
 
     def end_epoch() -> None:
         record = finish_epoch(
@@ -127,11 +137,12 @@ def fit(
             patience_from=config.training.patience_from,
         )
         log(record)
-        save(best=state.best is record)
+        if processes.first:
+            save(best=state.best is record)
 
     sum_over_epoch(state)
     trainer.add_event_handler(Events.ITERATION_COMPLETED, save_if_due)
-    trainer.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, check)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, end_epoch)
     show_progress(trainer)
     with stop.deferring():
@@ -143,7 +154,8 @@ def fit(
                     training_stream(state, images, config, device), max_epochs=epochs, epoch_length=epoch_length
                 )
         except StoppedError as stopped:
-            save()
+            if processes.first:
+                save()
             saver.close()
             newest = generations.paths()[0].name if generations.paths() else "the beginning"
             raise StoppedError(f"{stopped}; the same command with --resume goes on from {newest}") from None

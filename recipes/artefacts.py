@@ -9,6 +9,7 @@ from torch import nn
 from architectures import source_files
 from framework.config import Config
 from framework.description import Description
+from framework.device_batches import choose_augment_on
 from framework.environment import describe_environment
 from framework.exporting import write_weights
 from framework.inspection import (
@@ -21,6 +22,7 @@ from framework.inspection import (
     receptive_field,
 )
 from framework.logs import EpochLog
+from framework.precision import choose_precision
 from framework.preparation import Prepared
 from framework.report.curves import save_curves
 from framework.report.samples import save_augmented_samples
@@ -31,8 +33,8 @@ from framework.training_state import TrainingState
 from recipes.restoring import restore, test_figures
 
 
-def describe(config: Config, images: Prepared, precision: str, augment_on: str) -> Description:
-    """What the run's checkpoints say of themselves."""
+def describe(config: Config, images: Prepared, network: nn.Module, device: torch.device) -> Description:
+    """What the run's checkpoints say of themselves, with the ways of computing that are best on the device."""
     return Description(
         arch=config.network.arch,
         arch_options=dict(config.network.arch_options),
@@ -43,8 +45,8 @@ def describe(config: Config, images: Prepared, precision: str, augment_on: str) 
         std=list(images.statistics.std),
         data=images.data.name,
         data_hash=images.data.fingerprint(),
-        precision=precision,
-        augment_on=augment_on,
+        precision=choose_precision(config.machine.precision, network, images.input_shape, device),
+        augment_on=choose_augment_on(config.machine.augment_on, images.batches, device),
     )
 
 

@@ -7,12 +7,14 @@ import errno
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
 from framework.config import Config, differences
+from framework.environment import process_rank
 from framework.errors import EmberfieldError, RunDirectoryError, SaveError
 from framework.options import config_options, given
 from framework.run_directory import RunDirectory, finished, open_run_directory
@@ -82,7 +84,8 @@ def make_train_command(name: str, defaults: Config, train: Train) -> click.Comma
         out = out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
         begun = RunDirectory(out) if resume and RunDirectory(out).config.is_file() else None
         config = resolve_config(defaults, begun, config_file, given(options))
-        with stop_on_signals() as stop, open_run_directory(out, resume=resume) as run:
+        opened = open_run_directory(out, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(out))
+        with stop_on_signals() as stop, opened as run:
             if begun and (results := finished(begun, config.training.epochs)):
                 click.echo(
                     f"{out} is finished: test accuracy {100 * results['test_accuracy']:.2f} %; "

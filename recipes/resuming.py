@@ -9,6 +9,7 @@ from framework.config import Config
 from framework.description import Description
 from framework.errors import CheckpointError, RunDirectoryError
 from framework.generations import Generations
+from framework.processes import Processes
 from framework.run_directory import RunDirectory, write_text
 from framework.sources import ImageData
 from framework.training import best_checkpoint
@@ -54,14 +55,17 @@ def read_saved(run: RunDirectory, config: Config, data: ImageData, notify: Calla
     return Saved(checkpoint, str(path), description, new_cycle=config.training.epochs > planned)
 
 
-def begin_cycle(run: RunDirectory, config: Config, state: TrainingState) -> None:
-    """Records that a finished run is trained on: in a checkpoint, then in its configuration.
+def go_on(state: TrainingState, saved: Saved, run: RunDirectory, config: Config, processes: Processes) -> None:
+    """Puts a training where its checkpoint was; the first process records a new cycle.
 
-    In this order: a crash in between leaves a run that the same command goes on with.
+    First in a checkpoint, then in the configuration: a crash in between leaves a run that the same command goes on
+    with.
     """
-    Generations(run.checkpoints, config.safety.keep_checkpoints).save(state.step, state.state_dict())
-    write_text(run.config, config.to_json())
-    run.results.unlink(missing_ok=True)
+    state.load_state_dict(saved.checkpoint, saved.source, max_epochs=config.training.epochs, new_cycle=saved.new_cycle)
+    if saved.new_cycle and processes.first:
+        Generations(run.checkpoints, config.safety.keep_checkpoints).save(state.step, state.state_dict())
+        write_text(run.config, config.to_json())
+        run.results.unlink(missing_ok=True)
 
 
 def _repair_best(run: RunDirectory, checkpoint: dict[str, Any], notify: Callable[[str], None]) -> None:

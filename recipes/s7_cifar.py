@@ -71,67 +71,60 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
     import torch
 
     from architectures import create
-    from framework.device_batches import choose_augment_on
     from framework.inspection import check, require
     from framework.logs import EpochLog
-    from framework.precision import choose_precision
     from framework.preparation import prepare
+    from framework.processes import together
     from framework.randomness import torch_seed
     from framework.training import fit, make_training
     from recipes.artefacts import describe, record_results, record_start
-    from recipes.resuming import begin_cycle, read_saved
+    from recipes.resuming import go_on, read_saved
     from recipes.summary import declared
 
-    # The images, with a held-out part of the training images for every choice.
     device = choose_device(config.machine.device)
-    images = prepare(config, warn)
+    with together(device, config.training.batch_size) as processes:
+        # The images, with a held-out part of the training images for every choice.
+        images = prepare(config, warn, share=(processes.rank, processes.count))
 
-    # The network, created by name and held to what is declared of it.
-    torch.manual_seed(torch_seed(config.training.seed, "weights"))
-    network = create(
-        config.network.arch,
-        num_classes=images.data.num_classes,
-        in_channels=images.data.channels,
-        **config.network.arch_options,
-    )
-    findings = check(network, images.input_shape, declared(config.constraints))
-    if not config.constraints.unconstrained:
-        require(findings)
-    network.to(device).to(memory_format=torch.channels_last)
+        # The network, created by name and held to what is declared of it.
+        torch.manual_seed(torch_seed(config.training.seed, "weights"))
+        network = create(
+            config.network.arch,
+            num_classes=images.data.num_classes,
+            in_channels=images.data.channels,
+            **config.network.arch_options,
+        )
+        findings = check(network, images.input_shape, declared(config.constraints))
+        if not config.constraints.unconstrained:
+            require(findings)
+        network.to(device).to(memory_format=torch.channels_last)
 
-    # A used directory goes on from its newest checkpoint, in the way of computing that it began with.
-    saved = read_saved(run, config, images.data, warn)
-    description = (
-        saved.description
-        if saved
-        else describe(
+        # A used directory goes on from its newest checkpoint, in the way of computing that it began with.
+        saved = processes.agreed(read_saved(run, config, images.data, warn) if processes.first else None)
+        description = saved.description if saved else processes.agreed(describe(config, images, network, device))
+        state = make_training(
+            network,
             config,
             images,
-            precision=choose_precision(config.machine.precision, network, images.input_shape, device),
-            augment_on=choose_augment_on(config.machine.augment_on, images.batches, device),
+            device=device,
+            description=description,
+            notify=warn,
+            cycle_start=saved.cycle_start if saved else 0,
+            processes=processes,
         )
-    )
-    state = make_training(
-        network,
-        config,
-        images,
-        device=device,
-        description=description,
-        notify=warn,
-        cycle_start=saved.cycle_start if saved else 0,
-    )
-    if saved:
-        state.load_state_dict(
-            saved.checkpoint, saved.source, max_epochs=config.training.epochs, new_cycle=saved.new_cycle
-        )
-        if saved.new_cycle:
-            begin_cycle(run, config, state)
-    else:
-        record_start(run, config, images, network, findings, description, device)
+        if saved:
+            go_on(state, saved, run, config, processes)
+        elif processes.first:
+            record_start(run, config, images, network, findings, description, device)
 
-    # Training, with a validation after every epoch; then the test images, once.
-    with closing(EpochLog(run, epochs=config.training.epochs, history=state.history, say=say, notify=warn)) as log:
-        fit(state, images, config, run, device=device, log=log, stop=stop, notify=warn)
+        # Training, with a validation after every epoch; several processes share each batch.
+        with closing(
+            EpochLog(run if processes.first else None, config.training.epochs, state.history, say, warn)
+        ) as log:
+            fit(state, images, config, run, device=device, log=log, stop=stop, notify=warn, processes=processes)
+
+    # The test images, once.
+    if processes.first:
         record_results(run, config, images, state, log, device)
 
 

@@ -20,7 +20,7 @@ def lines(path: Path) -> list[str]:
 
 def test_every_epoch_is_logged_once_and_a_resume_cuts_back(tmp_path: Path) -> None:
     run, said = RunDirectory(tmp_path), []
-    log = EpochLog(run, epochs=4, history=[], say=said.append, notify=said.append)
+    log = EpochLog(run, 4, [], said.append, said.append)
     for record in RECORDS[:3]:
         log(record)
     log.write("the end")
@@ -30,7 +30,7 @@ def test_every_epoch_is_logged_once_and_a_resume_cuts_back(tmp_path: Path) -> No
     assert said[0].startswith("epoch 1/4  loss 1.0000  accuracy  50.00%  val loss 1.0000  val accuracy  25.00%")
     with run.log.open("a") as file:
         file.write('{"epoch": 4, "lo')  # killed in the middle of a line
-    again = EpochLog(run, epochs=4, history=RECORDS[:2], say=said.append, notify=said.append)
+    again = EpochLog(run, 4, RECORDS[:2], said.append, said.append)
     assert [json.loads(line) for line in lines(run.log)] == RECORDS[:2]
     again(RECORDS[2])
     again.close()
@@ -40,7 +40,7 @@ def test_every_epoch_is_logged_once_and_a_resume_cuts_back(tmp_path: Path) -> No
 
 def test_lines_that_a_full_disk_swallowed_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, told = RunDirectory(tmp_path), []
-    log = EpochLog(run, epochs=4, history=[], say=lambda _: None, notify=told.append)
+    log = EpochLog(run, 4, [], lambda _: None, told.append)
     log(RECORDS[0])
     with monkeypatch.context() as full:
 
@@ -61,7 +61,7 @@ def test_events_of_tensorboard_hold_the_figures_of_every_epoch(tmp_path: Path) -
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.record_writer import masked_crc32c
 
-    log = EpochLog(RunDirectory(tmp_path), epochs=4, history=RECORDS[:1], say=print, notify=print)
+    log = EpochLog(RunDirectory(tmp_path), 4, RECORDS[:1], print, print)
     for record in RECORDS[1:3]:
         log(record)
     log.close()

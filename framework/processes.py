@@ -1,0 +1,81 @@
+"""Several processes that train one network together, one a device, as torchrun starts them.
+
+Every process takes its share of each step's batch, the gradients are averaged, and the first process alone reads and
+writes the run directory. By ignite.distributed, over NCCL on GPUs and gloo on CPUs.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import ignite.distributed as idist
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from framework.errors import EmberfieldError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's number, from 0, and how many there are."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that reads and writes the run directory."""
+        return self.rank == 0
+
+    def parallel(self, network: nn.Module, device: torch.device) -> nn.Module:
+        """The network with its gradients averaged over the processes; itself where there is one process."""
+        if self.count == 1:
+            return network
+        return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
+
+    def mean(self, tensor: Tensor) -> Tensor:
+        """A tensor's mean over the processes."""
+        return tensor if self.count == 1 else _reduced(tensor, "SUM") / self.count
+
+    def any(self, flag: bool) -> bool:
+        """Whether a flag is up in any process; all processes have to ask at the same time."""
+        return flag if self.count == 1 else bool(_reduced(torch.tensor(int(flag)), "MAX"))
+
+    def agreed(self, value: T) -> T:
+        """The first process's value, in every process."""
+        if self.count == 1:
+            return value
+        values: list[Any] = [value]
+        torch.distributed.broadcast_object_list(values, src=0)
+        agreed: T = values[0]
+        return agreed
+
+
+@contextmanager
+def together(device: torch.device, batch_size: int) -> Iterator[Processes]:
+    """Joins the processes that torchrun started, for as long as the context lasts.
+
+    Raises EmberfieldError if a batch cannot be shared out evenly.
+    """
+    count = int(os.environ.get("WORLD_SIZE", 1))
+    if count == 1:
+        yield Processes()
+        return
+    if batch_size % count:
+        raise EmberfieldError(f"a batch of {batch_size} cannot be shared evenly by {count} processes")
+    idist.initialize("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(idist.get_rank(), count)
+    finally:
+        idist.finalize()
+
+
+def _reduced(tensor: Tensor, operation: str) -> Tensor:
+    reduced = idist.all_reduce(tensor.clone(), op=operation)
+    assert isinstance(reduced, Tensor)
+    return reduced

@@ -1,0 +1,91 @@
+"""torchrun on one machine, with gloo: the same training as one process's, one that writes, and a lost process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.recipes.running import ROOT
+from tests.reliability.processes import digest
+
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+COMMON = (
+    *("-m", "recipes.s7_cifar", "train", "--dataset", "digits", "--unconstrained", "--device", "cpu"),
+    *("--precision", "float32", "--batch-size", "32", "--holdout", "151", "--resume", "--patience", "99"),
+)
+GROUPED = ("--arch", "tests.reliability.networks:grouped")
+
+
+def train(folder: Path, *options: str, torchrun: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, *torchrun, *COMMON, *options, "--out", str(folder)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def records(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("augment_on", ["cpu", "device"])
+def test_two_processes_have_the_losses_of_one(tmp_path: Path, augment_on: str) -> None:
+    """Twenty epochs of one step show the loss of each of the first twenty steps."""
+    options = (*GROUPED, "--limit-batches", "1", "--epochs", "20", "--augment-on", augment_on)
+    runs = {"one": train(tmp_path / "one", *options), "two": train(tmp_path / "two", *options, torchrun=TORCHRUN)}
+    for name, process in runs.items():
+        output, _ = process.communicate(timeout=200)
+        assert process.returncode == 0, output
+        assert output.count("test accuracy") == 1, name
+        assert output.count("epoch 20/20") == 1, name
+    one, two = records(tmp_path / "one"), records(tmp_path / "two")
+    assert len(one) == len(two) == 20
+    for left, right in zip(one, two, strict=True):
+        for figure in ("loss", "accuracy", "val_loss", "val_accuracy"):
+            assert left[figure] == pytest.approx(right[figure], rel=1e-4), (left["epoch"], figure)
+    assert len({record["loss"] for record in one}) == 20
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path: Path) -> None:
+    process = train(tmp_path / "run", *GROUPED, "--batch-size", "31", torchrun=TORCHRUN)
+    output, _ = process.communicate(timeout=100)
+    assert process.returncode != 0
+    assert "error: a batch of 31 cannot be shared evenly by 2 processes" in output
+
+
+def workers(agent: int) -> list[int]:
+    """The training processes under a torchrun, the first one first."""
+    found = {}
+    for place in Path("/proc").iterdir():
+        try:
+            if place.name.isdecimal() and f"\nPPid:\t{agent}\n" in (place / "status").read_text():
+                rank = next(v for v in (place / "environ").read_bytes().split(b"\0") if v.startswith(b"RANK="))
+                found[int(rank[5:])] = int(place.name)
+        except (OSError, StopIteration):
+            continue
+    return [found[rank] for rank in sorted(found)]
+
+
+def test_a_lost_process_is_replaced_and_the_run_ends_with_the_same_bits(tmp_path: Path) -> None:
+    options = ("--arch", "tests.reliability.networks:small", "--epochs", "6", "--checkpoint-every", "5")
+    whole = train(tmp_path / "whole", *options, torchrun=TORCHRUN)
+    output, _ = whole.communicate(timeout=200)
+    assert whole.returncode == 0, output
+    folder = tmp_path / "lost"
+    process = train(folder, *options, torchrun=(*TORCHRUN, "--max-restarts", "1"))
+    limit = time.monotonic() + 100
+    while not list(folder.glob("checkpoints/step-*.pt")):
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.01)
+    os.kill(workers(process.pid)[1], signal.SIGKILL)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    assert digest(folder) == digest(tmp_path / "whole")
