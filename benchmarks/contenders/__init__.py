@@ -1,0 +1,1 @@
+"""The trainings that `benchmarks.throughput` compares: same network, batch, optimizer, loss and images for all."""

@@ -1,0 +1,35 @@
+"""This framework's `train` as a user runs it: the recipe, with its run directory, logs and checkpoints.
+
+An epoch of `warmup` steps is not enough to separate from the rest, so the run has two epochs of `steps`, of which the
+second one's own time is taken: its steps with their data, without the validation.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from benchmarks.contenders.setup import Setup
+from framework.run_directory import RunDirectory
+from recipes.s7_cifar import main
+
+
+def run(setup: Setup) -> float:
+    """Images a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunDirectory(Path(folder) / "run")
+        if setup.data is None:
+            raise ValueError("emberfield is measured as a user runs it: give --data")
+        done = CliRunner().invoke(
+            main,
+            [
+                *("train", "--data", str(setup.data), "--out", str(run.path), "--device", str(setup.device)),
+                *("--epochs", "2", "--limit-batches", str(setup.steps), "--batch-size", str(setup.batch_size)),
+                *("--precision", setup.precision, *(() if setup.augment else ("--transforms", "[]"))),
+            ],
+        )
+        if done.exit_code:
+            raise RuntimeError(done.output)
+        last = json.loads(run.log.read_text(encoding="utf-8").splitlines()[-1])
+    return setup.steps * setup.batch_size / float(last["seconds"])

@@ -1,0 +1,33 @@
+"""Ignite's own way: create_supervised_trainer, a DataLoader, torchvision's transforms."""
+
+from ignite.engine import Engine, Events, create_supervised_trainer
+
+from benchmarks.contenders.loaders import by_torchvision, loader
+from benchmarks.contenders.setup import Clock, Setup
+
+
+def run(setup: Setup) -> float:
+    """Images a second."""
+    network = setup.network()
+    trainer = create_supervised_trainer(
+        network,
+        setup.optimizer(network),
+        setup.loss(),
+        setup.device,
+        prepare_batch=lambda batch, device, non_blocking: (setup.to_device(batch[0]), batch[1].to(device)),
+        model_fn=lambda model, images: _forward(setup, model, images),
+    )
+    clock = Clock(setup)
+
+    def count(engine: Engine) -> None:
+        if clock():
+            engine.terminate()
+
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, count)
+    trainer.run(loader(setup, by_torchvision(setup.augment)), max_epochs=1000)
+    return clock.images_per_second
+
+
+def _forward(setup, model, images):  # type: ignore[no-untyped-def]
+    with setup.autocast():
+        return model(images).float()

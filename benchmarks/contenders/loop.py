@@ -1,0 +1,21 @@
+"""A plain PyTorch loop with a DataLoader and albumentations."""
+
+from benchmarks.contenders.loaders import by_albumentations, loader
+from benchmarks.contenders.setup import Clock, Setup
+
+
+def run(setup: Setup) -> float:
+    """Images a second."""
+    network, loss = setup.network().train(), setup.loss()
+    optimizer = setup.optimizer(network)
+    batches, clock = loader(setup, by_albumentations(setup.augment)), Clock(setup)
+    while True:
+        for images, labels in batches:
+            with setup.autocast():
+                logits = network(setup.to_device(images))
+            value = loss(logits.float(), labels.to(setup.device))
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            if clock():
+                return clock.images_per_second

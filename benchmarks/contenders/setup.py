@@ -1,0 +1,109 @@
+"""What every contender gets, and the clock that measures it."""
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD
+
+from architectures import create
+from framework.sources import cache_folder, open_data
+
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+"""CIFAR-10's, on the scale 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One measurement. `tuned` takes our precision and memory format; otherwise a library has its defaults."""
+
+    contender: str
+    tuned: bool
+    augment: bool
+    device: torch.device
+    data: Path | None
+    batch_size: int
+    warmup: int
+    steps: int
+    workers: int
+    precision: str
+
+    @property
+    def total(self) -> int:
+        """The steps to take."""
+        return self.warmup + self.steps
+
+    def network(self) -> nn.Module:
+        """The default network on the device."""
+        torch.manual_seed(0)
+        network = create("c1c2c3c40").to(self.device)
+        return network.to(memory_format=torch.channels_last) if self.tuned else network
+
+    def optimizer(self, network: nn.Module) -> SGD:
+        """SGD with Nesterov momentum, fused where tuned."""
+        return SGD(
+            network.parameters(), 0.01, 0.9, weight_decay=5e-4, nesterov=True, fused=True if self.tuned else None
+        )
+
+    def loss(self) -> nn.Module:
+        """Cross-entropy with label smoothing."""
+        return nn.CrossEntropyLoss(label_smoothing=0.1)
+
+    def autocast(self) -> torch.autocast:
+        """The arithmetic of a forward pass."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.tuned and self.precision == "bfloat16")
+
+    def to_device(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) on the device, in the memory format of the network."""
+        form = torch.channels_last if self.tuned else torch.contiguous_format
+        return images.to(self.device, non_blocking=True).contiguous(memory_format=form)
+
+    def images(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """50,000 images (N, 32, 32, 3) and labels: CIFAR-10's where a path is given, else noise, which is as fast."""
+        if self.data is None:
+            generator = np.random.default_rng(0)
+            return generator.integers(0, 256, (50_000, 32, 32, 3), np.uint8), generator.integers(0, 10, 50_000)
+        found = open_data(path=self.data, dataset=None, image_size=32, cache=cache_folder(), notify=print)
+        return found.train_images, found.train_labels
+
+
+class Clock:
+    """Measures the steps after the warm-up; call it after each step."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.taken = 0
+        self.began = self.ended = 0.0
+
+    def __call__(self) -> bool:
+        """Counts a step; whether all have been taken."""
+        self.taken += 1
+        if self.taken == self.setup.warmup:
+            self.began = self._now()
+        if self.taken == self.setup.total:
+            self.ended = self._now()
+        return self.taken >= self.setup.total
+
+    @property
+    def images_per_second(self) -> float:
+        """Over the measured steps."""
+        return self.setup.steps * self.setup.batch_size / (self.ended - self.began)
+
+    def _now(self) -> float:
+        if self.setup.device.type == "cuda":
+            torch.cuda.synchronize(self.setup.device)
+        return time.perf_counter()
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most memory that was in use: resident in this process and its largest worker, or allocated on the GPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
