@@ -67,8 +67,10 @@ def write_report(
     the last. Raises RunDirectoryError for a folder that holds no run of ours, CheckpointError for a run without a
     completed epoch, DataError for images that are missing or other ones, EmberfieldError for a link that is none.
     """
-    if readme_url is not None and not re.fullmatch(r"https?://[^\s<>]+", readme_url):
-        raise EmberfieldError(f"--readme-url is {readme_url!r}; it takes a link like https://example.org/README.md")
+    if readme_url is not None and not re.fullmatch(r"https?://[^\s<>]+|[^\s<>:]+", readme_url):
+        raise EmberfieldError(
+            f"--readme-url is {readme_url!r}; it takes a link like https://example.org/README.md or ../README.md"
+        )
     config = read_config(run)
     environment = read_environment(run)
     restored = restore(run.path, device, arch)

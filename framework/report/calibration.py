@@ -60,4 +60,4 @@ def save_calibration(path: Path, measured: Reliability) -> None:
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.set_axisbelow(True)
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=85, pil_kwargs={"optimize": True})

@@ -52,4 +52,4 @@ def save_confusion(path: Path, confusion: npt.NDArray[np.int64], class_names: Se
         for row, column in np.argwhere(confusion > 0):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour, fontsize=8)
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=85, pil_kwargs={"optimize": True})

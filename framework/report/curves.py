@@ -28,4 +28,4 @@ def save_curves(path: Path, history: Sequence[Record], title: str) -> None:
     loss.legend()
     accuracy.legend()
     figure.suptitle(title)
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=80, pil_kwargs={"optimize": True})

@@ -37,4 +37,4 @@ def save_field_of_view(path: Path, mask: npt.NDArray[np.bool_], fields: Mapping[
     if fields:
         bar = figure.colorbar(drawn, ax=others, shrink=0.8, ticks=range(-4, 1), label="weight over the largest")
         bar.ax.set_yticklabels(["≤ 0.0001", "0.001", "0.01", "0.1", "1"])
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=85, pil_kwargs={"optimize": True})

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 
 
 def escape(text: str) -> str:
-    """Text that shows as it is, whatever it holds: punctuation escaped, white space and line breaks made a blank."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+    """Text that shows as it is within a line, whatever it holds: white space and line breaks become a blank.
+
+    What Markdown, or GitHub's mathematics, would read is escaped; at the beginning of a line more would be read.
+    """
+    return re.sub(r"([\\`*_\[\]<>#|~&$])", r"\\\1", " ".join(text.split()))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

@@ -38,4 +38,4 @@ def save_gallery(
             top = 255 if image.dtype == np.uint8 else 1
             cell.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=top, interpolation="nearest")
             cell.set_title(text, fontsize=7, pad=2)
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=72, pil_kwargs={"optimize": True})

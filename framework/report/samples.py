@@ -29,4 +29,4 @@ def save_augmented_samples(
     axes.axvline(images.shape[2] - 0.5, color="white", linewidth=3)
     axes.set_axis_off()
     axes.set_title(title)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=100, pil_kwargs={"optimize": True})

@@ -117,6 +117,9 @@ def test_a_stopped_run_is_reported_as_one(finished: tuple[Path, str], tmp_path: 
         (stopped / late).unlink()
     result = run("report", stopped, "--device", "cpu")
     assert result.exit_code == 0, result.output
+    linked = run("report", stopped, "--out", tmp_path / "linked", "--device", "cpu", "--readme-url", "../README.md")
+    assert linked.exit_code == 0, linked.output
+    assert "](<../README.md>)" in (tmp_path / "linked" / "report.md").read_text()
     text = (stopped / "report" / "report.md").read_text().replace("\\", "")
     assert "> **The run stopped after epoch 2 of 5.**" in text
     assert "| epochs | 2 of 5, batches of 32 |" in text

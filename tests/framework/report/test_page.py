@@ -29,6 +29,10 @@ def test_escaped_text_shows_as_it_is(text: str) -> None:
     assert html.unescape(shown[1]) == f"a {' '.join(text.split())} z"
 
 
+def test_what_needs_no_escape_has_none() -> None:
+    assert escape("88.93 % of 10,000 (images): c4.down-act!") == "88.93 % of 10,000 (images): c4.down-act!"
+
+
 @given(TEXT, TEXT)
 def test_a_table_keeps_its_cells(left: str, right: str) -> None:
     cells = re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", rendered(table(("a", "b"), [(left, right)])), re.DOTALL)
