@@ -122,6 +122,8 @@ class MachineConfig:
     precision: str = setting(
         "auto", "arithmetic of the forward pass; auto measures", choices=("auto", "float32", "bfloat16")
     )
+    compile: bool = setting(False, "compile the network by torch.compile: some 20 to 60 s at the start")
+    eager: bool = setting(False, "on a GPU, launch every operation by itself: no CUDA graph of the step", free=True)
     augment_on: str = setting(
         "auto",
         "where images are augmented: the cpu, image by image by albumentations, or the device, in batches",

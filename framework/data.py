@@ -4,7 +4,7 @@ A training batch is a pure function of its step, so a run can start at any step 
 Images stay uint8 in NHWC until `normalize` turns a whole batch into what a network takes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -144,7 +144,7 @@ def evaluation_batches(
     labels: npt.NDArray[np.int64],
     indices: npt.NDArray[np.int64],
     *,
-    batch_size: int = 1000,
+    batch_size: int = 250,
     limit: int | None = None,
 ) -> Iterator[Batch]:
     """The images at `indices` as they are, in order, every one exactly once; the last batch may be smaller.
@@ -157,8 +157,13 @@ def evaluation_batches(
         yield torch.from_numpy(images[chosen]), torch.from_numpy(labels[chosen])
 
 
+def normalizer(statistics: Statistics, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """A function from uint8 (N, H, W, C) to float32 (N, C, H, W) of zero mean and unit deviation, in channels_last."""
+    scale = torch.tensor(statistics.std, device=device) * 255
+    shift = torch.tensor(statistics.mean, device=device) * 255
+    return lambda images: ((images.float() - shift) / scale).permute(0, 3, 1, 2)
+
+
 def normalize(images: Tensor, statistics: Statistics) -> Tensor:
-    """uint8 (N, H, W, C) to float32 (N, C, H, W) of zero mean and unit deviation, in channels_last memory."""
-    scale = torch.tensor(statistics.std, device=images.device) * 255
-    shift = torch.tensor(statistics.mean, device=images.device) * 255
-    return ((images.float() - shift) / scale).permute(0, 3, 1, 2)
+    """What `normalizer` gives for these images, on their device."""
+    return normalizer(statistics, images.device)(images)

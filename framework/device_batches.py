@@ -23,13 +23,15 @@ class DeviceBatches:
     """The batches of the steps from `start` to `stop` of a training, as uint8 images and labels on a device.
 
     The same samples in the same order with the same drawn parameters as `TrainingBatches` itself gives; a warp can
-    differ by a grey level. Images lie on the device once, and an epoch's order and parameters with them.
+    differ by a grey level. Images lie on the device once, and an epoch's order and parameters with them. The batches
+    of `at_once` steps are made together, for a device to which small operations cost as much as large ones.
     """
 
     batches: TrainingBatches
     device: torch.device
     start: int
     stop: int
+    at_once: int = 1
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -41,17 +43,21 @@ class DeviceBatches:
         assert isinstance(augmentation, Augmentation)
         images, labels, indices = (_tensor(a, device) for a in (batches.images, batches.labels, batches.indices))
         size = (int(images.shape[1]), int(images.shape[2]))
-        now = -1
-        for step in range(self.start, self.stop):
-            epoch, batch = divmod(step, batches.epoch_length)
-            if epoch != now:
-                now = epoch
+        number, count = batches.share
+        step = self.start
+        while step < self.stop:
+            epoch, first = divmod(step, batches.epoch_length)
+            if step == self.start or first == 0:
                 order = torch.tensor(epoch_order(batches.seed, epoch, len(indices)), device=device)
+                visited = torch.split(indices[order], batches.batch_size)
                 drawn = augmentation.table(seed=batches.seed, epoch=epoch, samples=len(images), size=size)
                 table = on_device(drawn, device)
-            number, count = batches.share
-            samples = indices[order[batch * batches.batch_size : (batch + 1) * batches.batch_size][number::count]]
-            yield augmentation.apply_batch(images[samples], table, samples), labels[samples]
+            steps = min(self.at_once, batches.epoch_length - first, self.stop - step)
+            own = [batch[number::count] for batch in visited[first : first + steps]]
+            samples = torch.cat(own)
+            changed = augmentation.apply_batch(images[samples], table, samples)
+            yield from zip(torch.split(changed, len(own[0])), torch.split(labels[samples], len(own[0])), strict=True)
+            step += steps
 
 
 def _tensor(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:

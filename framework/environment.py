@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framework.errors import DeviceError
+from framework.errors import DeviceError, EmberfieldError
 
 if TYPE_CHECKING:
     import torch
@@ -99,6 +99,12 @@ def fast_bfloat16(device: "torch.device") -> bool:
     return device.type == "cpu" and not {"avx512_bf16", "amx_bf16"}.isdisjoint(
         _cpu_information().get("flags", "").split()
     )
+
+
+def require_compiler() -> None:
+    """Raises EmberfieldError where torch.compile would find no C++ compiler to call."""
+    if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
+        raise EmberfieldError("compile needs a C++ compiler, and there is neither g++ nor clang++; leave it out")
 
 
 def default_workers(device: "torch.device") -> int:

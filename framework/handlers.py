@@ -72,7 +72,7 @@ def finish_epoch(
         "epoch": state.step // epoch_length,
         "loss": loss / max(steps, 1),
         "accuracy": correct / max(steps, 1),
-        "lr": state.optimizer.param_groups[0]["lr"],
+        "lr": float(state.optimizer.param_groups[0]["lr"]),
         "seconds": state.sums.seconds,
     }
     if held_out is not None:

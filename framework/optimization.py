@@ -1,7 +1,6 @@
 """The optimizer and its schedule."""
 
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -40,23 +39,25 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
-    """SGD with Nesterov momentum or AdamW, as configured, in its fused form."""
+    """SGD with Nesterov momentum or AdamW, as configured, in its fused form, with weights on their device.
+
+    SGD's momentum begins at zero here, not at the first gradient, which is the same, so that its first step may be
+    left out too.
+    """
     groups: Iterable[dict[str, Any]] = parameter_groups(model, config.weight_decay)
     if config.optimizer == "adamw":
-        return AdamW(groups, config.lr, betas=(config.momentum, 0.999), fused=True)
-    return SGD(groups, config.lr, config.momentum, nesterov=config.momentum > 0, fused=True)
+        capturable = next(model.parameters()).is_cuda
+        return AdamW(groups, config.lr, betas=(config.momentum, 0.999), fused=True, capturable=capturable)
+    optimizer = SGD(groups, config.lr, config.momentum, nesterov=config.momentum > 0, fused=True)
+    if config.momentum > 0:
+        for parameter in model.parameters():
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def make_schedule(optimizer: Optimizer, total_steps: int, config: OptimizationConfig) -> LambdaLR:
     """The one-cycle schedule over `total_steps`; call its `step` after every optimizer step."""
     return LambdaLR(optimizer, lambda step: one_cycle(min(step, total_steps - 1), total_steps, config.warmup))
-
-
-def skip_step(schedule: LambdaLR) -> None:
-    """Moves the schedule on past a step that the optimizer does not take."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step\\(\\)` before", UserWarning)
-        schedule.step()
 
 
 def gradient_norm(model: nn.Module, clip_norm: float | None) -> torch.Tensor:
@@ -65,3 +66,33 @@ def gradient_norm(model: nn.Module, clip_norm: float | None) -> torch.Tensor:
     if clip_norm is not None:
         return nn.utils.clip_grad_norm_(parameters, clip_norm)
     return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+
+
+def rates_on_device(optimizer: Optimizer, device: torch.device) -> None:
+    """Keeps the learning rates in tensors on a device, where a captured step reads them and the schedule writes."""
+    for group in optimizer.param_groups:
+        group["lr"] = torch.tensor(float(group["lr"]), device=device)
+
+
+def plain_rates(state: dict[str, Any]) -> dict[str, Any]:
+    """An optimizer's state with its learning rates as numbers, whatever device it computes on."""
+    return state | {"param_groups": [group | {"lr": float(group["lr"])} for group in state["param_groups"]]}
+
+
+def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """Goes back to a saved state, but keeps what belongs to this device: where rates lie, what can be captured."""
+    own = [(group["lr"], group.get("capturable")) for group in optimizer.param_groups]
+    optimizer.load_state_dict(dict(state))
+    for group, (rate, capturable) in zip(optimizer.param_groups, own, strict=True):
+        saved, group["lr"] = group["lr"], rate
+        set_rate(group, saved)
+        if capturable is not None:
+            group["capturable"] = capturable
+
+
+def set_rate(group: dict[str, Any], rate: float | torch.Tensor) -> None:
+    """Sets a group's learning rate, in its tensor if it has one."""
+    if isinstance(group["lr"], torch.Tensor):
+        group["lr"].fill_(float(rate))
+    else:
+        group["lr"] = float(rate)

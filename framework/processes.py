@@ -56,6 +56,10 @@ class Processes:
         return agreed
 
 
+ALONE = Processes()
+"""One process that trains by itself."""
+
+
 @contextmanager
 def together(device: torch.device, batch_size: int) -> Iterator[Processes]:
     """Joins the processes that torchrun started, for as long as the context lasts.

@@ -13,20 +13,28 @@ from framework.config import Config
 from framework.data import Batch
 from framework.description import Description
 from framework.device_batches import DeviceBatches
-from framework.engines import ALONE, make_ema, make_evaluator, make_trainer
-from framework.environment import default_workers
+from framework.engines import make_ema, make_evaluator, make_trainer
+from framework.environment import default_workers, require_compiler
 from framework.errors import StoppedError
 from framework.generations import Generations
+from framework.graphs import graphed
 from framework.handlers import finish_epoch, make_early_stopping, sum_over_epoch
 from framework.logs import show_progress
 from framework.nonfinite import NonFiniteGuard
-from framework.optimization import make_optimizer, make_schedule
+from framework.optimization import make_optimizer, make_schedule, rates_on_device
 from framework.preparation import Prepared
-from framework.processes import Processes
+from framework.processes import ALONE, Processes
 from framework.run_directory import RunDirectory
 from framework.saving import Saver, snapshot
+from framework.step import make_step
 from framework.stopping import Stop
 from framework.training_state import EpochSums, Record, TrainingState
+
+AT_ONCE = 16
+"""Steps whose batches a GPU makes at once."""
+
+LOOK_EVERY = 16
+"""Steps between two looks at whether all was finite, on a device that has to be waited for."""
 
 
 def make_training(
@@ -47,25 +55,41 @@ def make_training(
     optimizer = make_optimizer(network, config.optimization)
     steps = config.training.epochs * images.batches.epoch_length
     schedule = make_schedule(optimizer, max(steps - cycle_start, 1), config.optimization)
-    ema = make_ema(network, config.training.ema_decay)
+    skips = config.safety.on_nonfinite == "skip"
     guard = NonFiniteGuard(
-        config.safety.nonfinite_limit if config.safety.on_nonfinite == "skip" else 0,
+        config.safety.nonfinite_limit if skips else 0,
         lambda step: images.batches.samples(step).tolist(),
         notify,
+        every=1 if device.type == "cpu" else LOOK_EVERY,
     )
-    trainer = make_trainer(
-        network,
+    forward = processes.parallel(network, device)
+    if config.machine.compile:
+        require_compiler()
+        forward = torch.compile(forward)  # type: ignore[assignment]
+    step = make_step(
+        forward,
         optimizer,
-        schedule,
         loss=nn.CrossEntropyLoss(label_smoothing=config.optimization.label_smoothing),
         statistics=images.statistics,
         device=device,
         precision=description.precision,
+        clip_norm=config.optimization.clip_norm,
+        undoes=skips,
+        processes=processes,
+    )
+    if device.type == "cuda" and processes.count == 1 and not config.machine.eager:
+        rates_on_device(optimizer, device)
+        step = graphed(step, device)
+    ema = make_ema(network, config.training.ema_decay)
+    trainer = make_trainer(
+        network,
+        step,
+        schedule,
+        device=device,
         seed=config.training.seed,
         guard=guard,
-        clip_norm=config.optimization.clip_norm,
         ema=ema,
-        processes=processes,
+        draws="step" if processes.first else f"step of process {processes.rank}",
     )
     return TrainingState(
         model=network,
@@ -111,6 +135,7 @@ def fit(
     saver = Saver(config.safety.checkpoint_every, stops=config.safety.on_save_failure == "stop", notify=notify)
 
     def save(best: bool = False) -> None:
+        state.guard.look()
         step, content = state.step, snapshot(state.state_dict())
 
         def write() -> None:
@@ -129,6 +154,7 @@ def fit(
             raise StoppedError(f"stopped by {stop.asked or 'a signal to another process'}")
 
     def end_epoch() -> None:
+        state.guard.look()
         record = finish_epoch(
             state,
             epochs=epochs,
@@ -169,7 +195,7 @@ def training_stream(
     """The batches from where the state is to the last step, made on the device or ahead of it by workers."""
     start, stop = state.step, config.training.epochs * images.batches.epoch_length
     if state.description.augment_on == "device":
-        return DeviceBatches(images.batches, device, start, stop)
+        return DeviceBatches(images.batches, device, start, stop, at_once=1 if device.type == "cpu" else AT_ONCE)
     workers = default_workers(device) if config.machine.workers is None else config.machine.workers
     return images.batches.stream(start, stop, workers)
 

@@ -16,6 +16,7 @@ from framework.checkpoint import load_weights
 from framework.description import Description
 from framework.errors import CheckpointError
 from framework.nonfinite import NonFiniteGuard
+from framework.optimization import load_optimizer, plain_rates, set_rate
 
 Record = dict[str, float]
 """What is known of one epoch: 'epoch', 'loss', 'accuracy', 'lr', 'seconds' and, with held-out images, 'val_loss' and
@@ -82,7 +83,7 @@ class TrainingState:
             "description": dataclasses.asdict(self.description),
             "model": self.model.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": plain_rates(self.optimizer.state_dict()),
             "schedule": self.schedule.state_dict(),
             "iteration": self.step,
             "epoch_length": self.trainer.state.epoch_length,
@@ -107,10 +108,10 @@ class TrainingState:
             load_weights(self.model, state["model"], source)
             if self.ema is not None:
                 load_weights(self.ema, state["ema"], source)
-            self.optimizer.load_state_dict(state["optimizer"])
+            load_optimizer(self.optimizer, state["optimizer"])
             if new_cycle:
                 for group, rate in zip(self.optimizer.param_groups, self.schedule.get_last_lr(), strict=True):
-                    group["lr"] = rate
+                    set_rate(group, rate)
             else:
                 self.schedule.load_state_dict(state["schedule"])
             position = {"iteration": state["iteration"], "epoch_length": state["epoch_length"]}

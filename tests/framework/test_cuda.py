@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from framework.comparison import first_difference
+from framework.errors import NonFiniteError
 from framework.precision import choose_precision
+from framework.saving import snapshot
 from tests.framework.small_training import make_small_training, small_network
+from tests.framework.test_training import interrupted
 
 pytestmark = [
     pytest.mark.cuda,
@@ -26,3 +30,28 @@ def test_bfloat16_is_chosen_where_the_gpu_has_it() -> None:
     device = torch.device("cuda")
     expected = "bfloat16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
     assert choose_precision("auto", small_network(), (1, 28, 28), device) == expected
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_graph_computes_what_the_step_computes(tmp_path: Path, optimizer: str) -> None:
+    finished = []
+    for eager in (False, True):
+        training = make_small_training(
+            tmp_path / str(eager), device="cuda", precision="float32", epochs=2, optimizer=optimizer, eager=eager
+        )
+        training.run()
+        finished.append(snapshot(training.state.state_dict()["model"]))
+    assert first_difference(*finished) is None
+
+
+def test_a_resume_with_graphs_ends_with_the_same_bits(tmp_path: Path) -> None:
+    whole = make_small_training(tmp_path / "whole", device="cuda", precision="float32", epochs=3)
+    whole.run()
+    again = interrupted(tmp_path / "part", 1, device="cuda", precision="float32", epochs=3)
+    assert first_difference(*(snapshot(t.state.state_dict()["model"]) for t in (whole, again))) is None
+
+
+def test_a_step_that_is_not_finite_is_named_on_a_gpu(tmp_path: Path) -> None:
+    training = make_small_training(tmp_path / "run", device="cuda", precision="float32", lr=1e30, epochs=2)
+    with pytest.raises(NonFiniteError, match=r"step \d+: .*before this step changed the weights"):
+        training.run()

@@ -45,6 +45,16 @@ def test_a_stream_can_begin_at_any_step() -> None:
         )
 
 
+@pytest.mark.parametrize("at_once", [2, 5, 100])
+def test_batches_made_together_are_those_made_one_by_one(at_once: int) -> None:
+    batches = make_batches()
+    single = list(DeviceBatches(batches, CPU, 3, 25))
+    together = list(DeviceBatches(batches, CPU, 3, 25, at_once=at_once))
+    assert len(together) == len(single)
+    for x, y in zip(together, single, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(x, y, strict=True))
+
+
 def test_the_images_themselves_are_left_alone() -> None:
     batches = make_batches()
     before = batches.images.copy()

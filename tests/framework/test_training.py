@@ -1,5 +1,6 @@
 """Training as a whole: that it learns, survives, stops and refuses as promised."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from framework.checkpoint import load_checkpoint
 from framework.comparison import first_difference
 from framework.data import normalize
 from framework.engines import make_evaluator
-from framework.errors import CheckpointError, NonFiniteError
+from framework.errors import CheckpointError, EmberfieldError, NonFiniteError
 from framework.generations import Generations
 from framework.saving import snapshot
 from framework.training_state import Record, reported_weights
@@ -192,9 +193,10 @@ def test_a_step_that_is_not_finite_can_be_left_out(tmp_path: Path) -> None:
     trainer = training.state.trainer
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: states.append(snapshot(training.state.state_dict())))
     training.run()
-    for part in ("model", "ema"):
-        assert first_difference(states[12][part], states[13][part]) is None
-        assert first_difference(states[13][part], states[14][part]) is not None
+    assert first_difference(states[12]["model"], states[13]["model"]) is None
+    assert first_difference(states[12]["optimizer"]["state"], states[13]["optimizer"]["state"]) is None
+    assert first_difference(states[13]["model"], states[14]["model"]) is not None
+    assert all(tensor.isfinite().all() for tensor in states[-1]["ema"].values())
     assert states[13]["schedule"]["last_epoch"] == 14
     assert training.state.guard.skipped == states[-1]["skipped"] == 1
     samples = training.images.batches.samples(13).tolist()
@@ -220,6 +222,25 @@ def test_the_very_first_step_can_be_left_out(tmp_path: Path) -> None:
     training = make_small_training(tmp_path / "run", network=lambda: ExplodesOnce(at=1), epochs=1, **SKIP)
     training.run()
     assert training.state.guard.skipped == 1
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_trains_alike(tmp_path: Path) -> None:
+    histories = []
+    for compile in (False, True):
+        training = make_small_training(tmp_path / str(compile), epochs=2, compile=compile)
+        training.run()
+        histories.append(training.state.history)
+    for plain, compiled in zip(*histories, strict=True):
+        assert compiled["loss"] == pytest.approx(plain["loss"], rel=1e-3)
+        assert compiled["val_loss"] == pytest.approx(plain["val_loss"], rel=1e-3)
+
+
+def test_to_compile_needs_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(EmberfieldError, match=r"compile needs a C\+\+ compiler, and there is neither g\+\+ nor clang"):
+        make_small_training(tmp_path / "run", compile=True)
 
 
 def test_evaluation_equals_a_plain_loop(tmp_path: Path) -> None:
