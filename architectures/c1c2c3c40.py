@@ -94,15 +94,22 @@ def block_c3(
     depth: int = 1,
     down: Down = "stride",
     rate: int = 1,
+    separable: bool = False,
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.ReLU,
 ) -> nn.Sequential:
-    """C3, at a quarter: a transition, then `depth` pairs of a dense and a separable residual, both dilated."""
+    """C3, at a quarter: a transition, then `depth` pairs of a dense and a separable residual, both dilated.
+
+    With `separable` the transition and the first of each pair are separable too.
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["down"] = transition(in_channels, out_channels, down=down, rate=rate, norm=norm, act=act)
+    layers["down"] = transition(
+        in_channels, out_channels, down=down, rate=rate, separable=separable, norm=norm, act=act
+    )
+    first = separable_residual if separable else dense_residual
     for number in range(1, depth + 1):
-        dense = conv_norm_act(out_channels, out_channels, dilation=2 * rate, norm=norm, act=None)
-        layers[f"dense{number}"] = Residual(dense, act)
+        name = "wide" if separable else "dense"
+        layers[f"{name}{number}"] = first(out_channels, dilation=2 * rate, norm=norm, act=act)
         layers[f"separable{number}"] = separable_residual(out_channels, dilation=2 * rate, norm=norm, act=act)
     return nn.Sequential(layers)
 
@@ -123,6 +130,13 @@ def block_c4(
     for number in range(1, depth + 1):
         layers[f"separable{number}"] = separable_residual(out_channels, dilation=rate, norm=norm, act=act)
     return nn.Sequential(layers)
+
+
+def dense_residual(
+    channels: int, *, dilation: int = 1, norm: Norm = nn.BatchNorm2d, act: Activation = nn.ReLU
+) -> Residual:
+    """A dense 3x3 convolution and a shortcut."""
+    return Residual(conv_norm_act(channels, channels, dilation=dilation, norm=norm, act=None), act)
 
 
 def basic_residual(
@@ -170,6 +184,7 @@ def c1c2c3c40(
     width: float = 1.0,
     depths: Sequence[int] = (1, 1, 1, 0),
     down: Down = "stride",
+    separable_c3: bool = False,
     head: Head = "fc",
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.ReLU,
@@ -177,8 +192,8 @@ def c1c2c3c40(
     """The default: three 3x3 convolutions of stride 2, images (N, in_channels, H, W) to logits (N, num_classes).
 
     `widths` are the channels of C1 to C4, all scaled by `width`; `depths` count the residuals of C1 and C4 and the
-    pairs of them in C2 and C3. Raises ArchitectureError for a wrong number of them, or a width
-    that leaves a block without channels.
+    pairs of them in C2 and C3; with `separable_c3` all of C3 is depthwise separable. Raises ArchitectureError for a
+    wrong number of them, or a width that leaves a block without channels.
     """
     if len(widths) != 4 or min(channels := [round(width * w) for w in widths]) < 1:
         raise ArchitectureError(f"widths {list(widths)} scaled by {width}: they have to be four positive numbers")
@@ -196,7 +211,7 @@ def c1c2c3c40(
         OrderedDict(
             c1=block_c1(in_channels, c1, depth=depths[0], norm=norm, act=act),
             c2=block_c2(c1, c2, **shared[0]),
-            c3=block_c3(c2, c3, **shared[1]),
+            c3=block_c3(c2, c3, separable=separable_c3, **shared[1]),
             c4=block_c4(c3, c4, **shared[2]),
             head=pooled_head(c4, num_classes, head),
         )

@@ -33,10 +33,15 @@ class Processes:
         return self.rank == 0
 
     def parallel(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """The network with its gradients averaged over the processes; itself where there is one process."""
+        """The network with its gradients averaged over the processes; itself where there is one process.
+
+        On GPUs batch normalisation then takes its statistics over the whole batch; on CPUs torch cannot do that.
+        """
         if self.count == 1:
             return network
-        return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
+        if device.type != "cuda":
+            return DistributedDataParallel(network)
+        return DistributedDataParallel(synchronised(network), device_ids=[device])
 
     def mean(self, tensor: Tensor) -> Tensor:
         """A tensor's mean over the processes."""
@@ -77,6 +82,13 @@ def together(device: torch.device, batch_size: int) -> Iterator[Processes]:
         yield Processes(idist.get_rank(), count)
     finally:
         idist.finalize()
+
+
+def synchronised(network: nn.Module) -> nn.Module:
+    """The network itself, its batch normalisations replaced by ones that span processes, with the same parameters."""
+    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    assert converted is network, "a network that is nothing but a normalisation"
+    return converted
 
 
 def _reduced(tensor: Tensor, operation: str) -> Tensor:

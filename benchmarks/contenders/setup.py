@@ -102,8 +102,11 @@ class Clock:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most memory that was in use: resident in this process and its largest worker, or allocated on the GPU."""
+    """The most memory that was in use: allocated on the GPU, or resident in this process.
+
+    Worker processes are left out, to the advantage of those that have some: what they share with this one cannot be
+    told apart, and a short-lived child, such as git's, inherits its parent's peak.
+    """
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
