@@ -49,13 +49,14 @@ def row(run: Path) -> tuple[str, dict[str, Any]]:
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(runs: tuple[Path, ...]) -> None:
-    """Print a row for each run, then mean and deviation of the test accuracy."""
+    """Print a row for each run; for runs that differ in the seed, mean and deviation of the test accuracy."""
     rows = [row(run) for run in runs]
     click.echo(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     for line, _ in rows:
         click.echo(line)
     accuracies = [100 * results["test_accuracy"] for _, results in rows]
-    if len(accuracies) > 1:
+    alike = len({(r["arch"], r["data"], r["epochs"], r["parameters"]) for _, r in rows}) == 1
+    if len(accuracies) > 1 and alike:
         mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
         click.echo(
             f"\ntest accuracy: mean {mean:.2f} %, standard deviation {deviation:.2f} over {len(accuracies)} runs"

@@ -124,6 +124,7 @@ class MachineConfig:
     )
     compile: bool = setting(False, "compile the network by torch.compile: some 20 to 60 s at the start")
     eager: bool = setting(False, "on a GPU, launch every operation by itself: no CUDA graph of the step", free=True)
+    deterministic: bool = setting(False, "on a GPU, only algorithms that give equal bits each time; a CPU's always do")
     augment_on: str = setting(
         "auto",
         "where images are augmented: the cpu, image by image by albumentations, or the device, in batches",

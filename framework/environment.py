@@ -107,6 +107,18 @@ def require_compiler() -> None:
         raise EmberfieldError("compile needs a C++ compiler, and there is neither g++ nor clang++; leave it out")
 
 
+def make_deterministic() -> None:
+    """Has torch take only algorithms that give equal bits each time, for the rest of the process.
+
+    Before the first use of a GPU. An operation that has no such algorithm raises RuntimeError and is named in it.
+    """
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
 def default_workers(device: "torch.device") -> int:
     """How many processes augment ahead: none where training takes the cores, up to 8 where a GPU does the work."""
     return 0 if device.type == "cpu" else min(8, max((os.cpu_count() or 1) - 1, 0))

@@ -4,6 +4,7 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 """
 
 import errno
+import functools
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -52,16 +53,16 @@ class Commands(click.Group):
             sys.exit(130)
 
 
-def command_line(name: str, description: str, defaults: Config, train: Train) -> click.Group:
-    """The command line of a recipe: `train` is its experiment, the rest is the same for all."""
+def command_line(name: str, description: str, defaults: Config, train: Train, presets: Path) -> click.Group:
+    """The command line of a recipe: `train` is its experiment, `presets` a folder of JSON files of settings."""
     group = Commands(help=description, context_settings={"help_option_names": ["-h", "--help"]})
     for command in (
-        make_train_command(name, defaults, train),
+        make_train_command(name, defaults, train, presets),
         make_summary_command(defaults),
         evaluate_command,
         predict_command,
         make_report_command(name),
-        make_verify_resume_command(name, defaults),
+        make_verify_resume_command(name, defaults, presets),
         list_command,
         doctor_command,
     ):
@@ -69,21 +70,20 @@ def command_line(name: str, description: str, defaults: Config, train: Train) ->
     return group
 
 
-def make_train_command(name: str, defaults: Config, train: Train) -> click.Command:
+def make_train_command(name: str, defaults: Config, train: Train, presets: Path) -> click.Command:
     """`train`, with an option for every setting; without --out a run goes to a folder named after `name` and time."""
 
     @click.command("train", short_help="Train, then test once; runs when no command is named.")
     @click.option("--out", type=click.Path(path_type=Path), help="the run directory [default: runs/NAME-TIME]")
     @click.option("--resume", is_flag=True, help="go on with the run in --out; start it if the folder is empty")
-    @click.option("--config", "config_file", type=click.Path(path_type=Path), help="a JSON file of settings")
-    @config_options(defaults)
-    def train_command(out: Path | None, resume: bool, config_file: Path | None, **options: Any) -> None:
+    @settings_options(defaults, presets)
+    def train_command(out: Path | None, resume: bool, files: Sequence[Path], **options: Any) -> None:
         """Train a network, test it once, and leave a run directory."""
         if resume and out is None:
             raise EmberfieldError("--resume needs --out, the run directory to go on with")
         out = out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
         begun = RunDirectory(out) if resume and RunDirectory(out).config.is_file() else None
-        config = resolve_config(defaults, begun, config_file, given(options))
+        config = resolve_config(defaults, begun, files, given(options))
         opened = open_run_directory(out, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(out))
         with stop_on_signals() as stop, opened as run:
             if begun and (results := finished(begun, config.training.epochs)):
@@ -116,19 +116,18 @@ def make_summary_command(defaults: Config) -> click.Command:
     return summary_command
 
 
-def make_verify_resume_command(name: str, defaults: Config) -> click.Command:
+def make_verify_resume_command(name: str, defaults: Config, presets: Path) -> click.Command:
     """`verify-resume`, with the options of `train` and a short training where they are not given."""
     short = defaults.updated({"epochs": 2, "limit_batches": 30})
 
     @click.command("verify-resume", short_help="Prove on this machine that a killed run ends like one left alone.")
     @click.option("--kills", type=click.IntRange(1), default=3, show_default=True, help="how often to kill the run")
-    @click.option("--config", "config_file", type=click.Path(path_type=Path), help="a JSON file of settings")
-    @config_options(short)
-    def verify_resume_command(kills: int, config_file: Path | None, **options: Any) -> None:
+    @settings_options(short, presets)
+    def verify_resume_command(kills: int, files: Sequence[Path], **options: Any) -> None:
         """Run a short training twice, kill the second one again and again, and compare every bit that they leave."""
         from recipes.verifying import verify_resume
 
-        verify_resume(name, resolve_config(short, None, config_file, given(options)), kills, click.echo)
+        verify_resume(name, resolve_config(short, None, files, given(options)), kills, click.echo)
         click.echo("equal")
 
     return verify_resume_command
@@ -167,17 +166,39 @@ def make_report_command(name: str) -> click.Command:
     return report_command
 
 
+def settings_options(defaults: Config, presets: Path) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of all settings, and those of files of settings, which reach the command as `files`, in order."""
+    names = sorted(path.stem for path in presets.glob("*.json"))
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_files(preset: str | None, config_file: Path | None, **options: Any) -> Any:
+            chosen = presets / f"{preset}.json" if preset else None
+            return command(files=[file for file in (chosen, config_file) if file], **options)
+
+        decorated: Callable[..., Any] = with_files
+        for option in (
+            config_options(defaults),
+            click.option("--config", "config_file", type=click.Path(path_type=Path), help="a JSON file of settings"),
+            click.option("--preset", type=click.Choice(names), help="settings that come with the recipe, by name"),
+        ):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
 def resolve_config(
-    defaults: Config, begun: RunDirectory | None, config_file: Path | None, options: Mapping[str, Any]
+    defaults: Config, begun: RunDirectory | None, files: Sequence[Path], options: Mapping[str, Any]
 ) -> Config:
-    """The recipe's defaults, or the settings of the run that has begun; then a file's, then the command line's.
+    """The recipe's defaults, or the settings of the run that has begun; then the files', then the command line's.
 
     Raises RunDirectoryError, naming each setting, if that changes what the run computes.
     """
     saved = defaults.merged_with_file(begun.config) if begun else None
     config = saved or defaults
-    if config_file is not None:
-        config = config.merged_with_file(config_file)
+    for file in files:
+        config = config.merged_with_file(file)
     config = config.updated(options)
     if begun and saved and (changed := differences(saved, trained_on(begun, saved, config))):
         raise RunDirectoryError(f"cannot resume {begun.path}: {'; '.join(changed)}")

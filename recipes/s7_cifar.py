@@ -7,6 +7,7 @@ trains, tests once at the end, and leaves a run directory. RESULTS.md has its ti
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 from framework.config import (
     AugmentationConfig,
@@ -64,9 +65,11 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
 
     Everything that is random is keyed on `config.training.seed`; choices are made on held-out training images alone.
     """
-    from framework.environment import check_libraries, choose_device
+    from framework.environment import check_libraries, choose_device, make_deterministic
 
     check_libraries()
+    if config.machine.deterministic:
+        make_deterministic()
 
     import torch
 
@@ -128,7 +131,7 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
         record_results(run, config, images, state, log, device)
 
 
-main = command_line("s7_cifar", (__doc__ or "").strip(), DEFAULTS, train)
+main = command_line("s7_cifar", (__doc__ or "").strip(), DEFAULTS, train, Path(__file__).with_name("presets"))
 
 if __name__ == "__main__":
     main()

@@ -123,3 +123,26 @@ def test_workers_help_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, workers in ((1, 0), (2, 1), (64, 8)):
         monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
         assert default_workers(torch.device("cuda")) == workers
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_run_is_deterministic_if_asked(tmp_path: Path, asked: bool) -> None:
+    """In a process of its own: the whole recipe runs under torch's deterministic algorithms."""
+    options = ["--dataset", "digits", "--epochs", "1", "--limit-batches", "2", "--device", "cpu", "--out"]
+    options += [str(tmp_path / "run"), *(["--deterministic"] if asked else [])]
+    code = (
+        "import os, torch\n"
+        "from recipes.s7_cifar import main\n"
+        "main(os.environ['OPTIONS'].split(), standalone_mode=False)\n"
+        "print(torch.are_deterministic_algorithms_enabled(), os.environ.get('CUBLAS_WORKSPACE_CONFIG'))"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "CUBLAS_WORKSPACE_CONFIG"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environ | {"OPTIONS": " ".join(options)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == ("True :4096:8" if asked else "False None")

@@ -102,7 +102,7 @@ def test_command_lines(options: list[tuple[str, str | None]]) -> None:
 
     arguments = [part for option in options for part in option if part is not None]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        result = CliRunner().invoke(command_line("fuzz", "", DEFAULTS, train), arguments)
+        result = CliRunner().invoke(command_line("fuzz", "", DEFAULTS, train, Path("presets")), arguments)
         assert result.exception is None or isinstance(result.exception, SystemExit), arguments
         assert result.exit_code in (0, 2, 4), result.output
         assert bool(trained) == (result.exit_code == 0) or "--help" in arguments or "Usage:" in result.output

@@ -1,0 +1,44 @@
+"""The settings that come with the recipe."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from architectures import create
+from framework.config import differences
+from framework.inspection import check
+from recipes.s7_cifar import DEFAULTS
+from recipes.summary import declared
+from tests.recipes.running import QUICK, ROOT, run
+
+PRESETS = sorted((ROOT / "recipes" / "presets").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_trains_what_the_recipe_demands_with_all_three_transforms(path: Path) -> None:
+    config = DEFAULTS.merged_with_file(path)
+    assert differences(DEFAULTS, config)
+    assert config.constraints == DEFAULTS.constraints
+    network = create(config.network.arch, num_classes=10, **config.network.arch_options)
+    assert all(finding.holds for finding in check(network, (3, 32, 32), declared(config.constraints)))
+    transforms = {transform["name"] for transform in config.augmentation.transforms}
+    assert transforms >= {"HorizontalFlip", "ShiftScaleRotate", "CoarseDropout"}
+
+
+def test_presets_then_file_then_command_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps({"network": {"arch": "c1c2c3c40"}, "training": {"seed": 5}}))
+    command = (*QUICK, "--preset", "quick", "--config", tmp_path / "mine.json", "--epochs", "1", "--limit-batches", "2")
+    assert run(*command, "--out", tmp_path / "run").exit_code == 0
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (saved["network"]["arch"], saved["training"]["seed"], saved["training"]["epochs"]) == ("c1c2c3c40", 5, 1)
+    preset = DEFAULTS.merged_with_file(ROOT / "recipes" / "presets" / "quick.json")
+    assert saved["augmentation"]["transforms"] == [dict(t) for t in preset.augmentation.transforms]
+    again = run(*command, "--out", tmp_path / "run", "--resume")
+    assert again.exit_code == 0 and "is finished" in again.output
+
+
+def test_an_unknown_preset_is_refused_with_the_valid_ones() -> None:
+    result = run("--preset", "quik")
+    assert result.exit_code == 2
+    assert "'quik' is not" in result.output and "'quick'" in result.output
