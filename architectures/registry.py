@@ -46,33 +46,19 @@ def register(name: str) -> Callable[[AnyBuilder], AnyBuilder]:
 
 
 def names() -> list[str]:
-    """Every name that `create` knows, sorted; plug-ins are listed without being loaded."""
+    """Every name that `find` knows, sorted; plug-ins are listed without being loaded."""
     return sorted({*_BUILDERS, *(entry.name for entry in entry_points(group=GROUP))})
 
 
-def create(name: str, *, num_classes: int = 10, **options: Any) -> nn.Module:
-    """A new network by its name, or by `package.module:callable`, found from the current folder too.
-
-    Raises ArchitectureError for a name or option that does not exist, an option that is missing, a name that a
-    plug-in takes from another, a plug-in that cannot be loaded, and a builder that gives no nn.Module.
-    """
-    builder = find(name)
-    _check_options(name, builder, {"num_classes": num_classes, **options})
-    network = builder(num_classes=num_classes, **options)
-    if not isinstance(network, nn.Module):
-        raise ArchitectureError(f"{name!r} made a {type(network).__name__}, not an nn.Module")
-    return network
-
-
 def origin(name: str) -> str:
-    """Where the builder of a name is written, as `module:qualname`. Raises ArchitectureError as `create` does."""
+    """Where the builder of a name is written, as `module:qualname`. Raises ArchitectureError as `find` does."""
     return _origin(find(name))
 
 
 def options(name: str) -> dict[str, Any]:
     """The options of an architecture with their defaults, in the order of its signature.
 
-    Raises ArchitectureError as `create` does.
+    Raises ArchitectureError as `find` does.
     """
     parameters = inspect.signature(find(name)).parameters.values()
     return {
@@ -83,7 +69,11 @@ def options(name: str) -> dict[str, Any]:
 
 
 def find(name: str) -> Builder:
-    """The builder of a name. Raises ArchitectureError as `create` does."""
+    """The builder of a name, or of `package.module:callable`, found from the current folder too.
+
+    Raises ArchitectureError for a name that does not exist, one that a plug-in takes from another, and a plug-in that
+    cannot be loaded.
+    """
     builders = [_load(entry) for entry in entry_points(group=GROUP, name=name)]
     # Looked up after loading: a plug-in may also register what its entry point names.
     builders = [*([_BUILDERS[name]] if name in _BUILDERS else []), *builders]
@@ -121,21 +111,6 @@ def _load(entry: EntryPoint) -> Builder:
         reason = f"{type(error).__name__}: {error}"
         raise ArchitectureError(f"the architecture {entry.value!r} cannot be loaded: {reason}") from error
     return builder
-
-
-def _check_options(name: str, builder: Builder, given: dict[str, Any]) -> None:
-    signature = inspect.signature(builder)
-    parameters = signature.parameters
-    any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    for option in given:
-        if option not in parameters and not any_name:
-            near = difflib.get_close_matches(option, parameters, n=1)
-            hint = f", did you mean {near[0]!r}?" if near else "."
-            raise ArchitectureError(f"{name!r} has no option {option!r}{hint} Valid: {', '.join(parameters)}")
-    try:
-        signature.bind(**given)
-    except TypeError as error:
-        raise ArchitectureError(f"{name!r} cannot be called with {', '.join(given)}: {error}") from error
 
 
 def _origin(builder: Builder) -> str:

@@ -16,7 +16,7 @@ def source_files(name: str) -> dict[str, str]:
 
     Followed by name through functions, classes and default values, from the builder. Left out are other top-level
     packages, what torch itself is made of, this registry, and files whose source is not to be had. Raises
-    ArchitectureError as `create` does.
+    ArchitectureError as `registry.find` does.
     """
     builder = find(name)
     modules: dict[str, None] = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from architectures import PRETRAINED
 from framework.environment import PACKAGES
 from tests.test_arrows import MAY_IMPORT, MODULES, OURS, ROOT, imported_modules
 
@@ -23,13 +24,15 @@ DISTRIBUTION = {
 }
 """Where the name that is imported is not the one that is installed."""
 
+WEIGHTS = {"weights/__init__.py", "weights/README.md", *(f"weights/{name}.safetensors" for name in PRETRAINED)}
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The wheel of a copy of the tree, with a module in benchmarks and tests that must stay out of it."""
     pytest.importorskip("setuptools", minversion="77", reason="building a wheel offline needs setuptools >= 77")
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheels")
-    for folder in MAY_IMPORT:
+    for folder in (*MAY_IMPORT, "weights"):
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
@@ -48,9 +51,9 @@ def metadata(wheel: zipfile.ZipFile) -> email.message.Message:
     return email.message_from_bytes(wheel.read(name))
 
 
-def test_the_wheel_holds_the_three_packages_whole_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_the_three_packages_and_the_weights_whole_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert inside == {path.as_posix() for path in MODULES}
+    assert inside == {path.as_posix() for path in MODULES} | WEIGHTS
 
 
 def test_the_metadata_name_licence_and_python(wheel: zipfile.ZipFile, metadata: email.message.Message) -> None:
@@ -69,7 +72,10 @@ def test_the_console_script_is_the_only_entry_point(wheel: zipfile.ZipFile) -> N
 
 def test_the_wheel_runs_without_the_source_tree(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
     wheel.extractall(tmp_path)
-    code = "from recipes import s7_cifar; print(s7_cifar.__file__); s7_cifar.main(['--help'])"
+    code = (
+        "from architectures import create; create('c1c2c3c40', pretrained=True)\n"
+        "from recipes import s7_cifar; print(s7_cifar.__file__); s7_cifar.main(['--help'])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

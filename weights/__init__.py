@@ -1,0 +1,1 @@
+"""Pretrained weights: data alone, read by `architectures.pretrained`; README.md is their model card."""
