@@ -3,7 +3,6 @@
 Nothing heavy is imported before a command runs, so that `--help` answers at once.
 """
 
-import errno
 import functools
 import sys
 import time
@@ -16,41 +15,14 @@ import click
 
 from framework.config import Config, differences
 from framework.environment import process_rank
-from framework.errors import EmberfieldError, RunDirectoryError, SaveError
+from framework.errors import EmberfieldError, RunDirectoryError
 from framework.options import config_options, given
 from framework.run_directory import RunDirectory, finished, open_run_directory
 from framework.stopping import Stop, stop_on_signals
+from recipes.console import Commands, warn
+from recipes.network_commands import device_option, evaluate_command, predict_command
 
 Train = Callable[[Config, RunDirectory, Stop, Callable[[str], None]], None]
-
-
-class Commands(click.Group):
-    """A group whose first command runs when none is named, and whose known errors are one line and an exit code."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Puts `train` in front of a command line that begins with an option or is empty."""
-        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
-            args = ["train", *args]
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; an error that a user can mend becomes a line on standard error."""
-        try:
-            return super().invoke(ctx)
-        except ValueError as error:
-            code = getattr(error, "exit_code", None)
-            if code is None:
-                raise
-            click.echo(f"error: {error}", err=True)
-            sys.exit(code)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            click.echo(f"error: {error}; free some space, and --resume goes on", err=True)
-            sys.exit(SaveError.exit_code)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            sys.exit(130)
 
 
 def command_line(name: str, description: str, defaults: Config, train: Train, presets: Path) -> click.Group:
@@ -141,8 +113,8 @@ def make_report_command(name: str) -> click.Command:
     @click.option("--out", type=click.Path(path_type=Path), help="the folder for it [default: RUN/report]")
     @click.option("--data", help="where the run's images lie now [default: where they were]")
     @click.option("--readme-url", help="the link to the README, for the sheet's fifth answer")
-    @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
-    @arch_option
+    @click.option("--arch", help="its architecture; needed for one that is not registered")
+    @device_option
     def report_command(
         run: Path, out: Path | None, data: str | None, readme_url: str | None, device: str, arch: str | None
     ) -> None:
@@ -212,84 +184,15 @@ def trained_on(begun: RunDirectory, saved: Config, config: Config) -> Config:
     return config
 
 
-def warn(text: str) -> None:
-    """Says something on standard error."""
-    click.echo(text, err=True)
-
-
-def checkpoint_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option that names a run directory or a checkpoint."""
-    return click.option(
-        "--checkpoint", required=True, type=click.Path(path_type=Path), help="a run directory, or a checkpoint in one"
-    )(command)
-
-
-def arch_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option that names the architecture that a checkpoint has to be of."""
-    return click.option("--arch", help="its architecture; needed for one that is not registered")(command)
-
-
-def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that name a data set and a device."""
-    for option in (
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N"),
-        click.option("--dataset", type=click.Choice(["cifar10", "digits"]), help="a data set by name"),
-        click.option("--data", help="a folder or a .npz file"),
-    ):
-        command = option(command)
-    return command
-
-
-@click.command("evaluate", short_help="Test a run's network.")
-@checkpoint_option
-@data_options
-@arch_option
-def evaluate_command(checkpoint: Path, data: str | None, dataset: str | None, device: str, arch: str | None) -> None:
-    """Test the network of a run or checkpoint on a data set's test images."""
-    from framework.environment import check_libraries, choose_device
-    from framework.sources import cache_folder, open_data
-    from recipes.restoring import restore, test_figures
-
-    check_libraries()
-    restored = restore(checkpoint, choose_device(device), arch)
-    images = open_data(
-        path=Path(data) if data else None,
-        dataset=dataset,
-        image_size=restored.description.image_size,
-        cache=cache_folder(),
-        notify=warn,
-    )
-    figures = test_figures(restored, images)
-    click.echo(f"checkpoint {restored.source}\ndata {images.name}, {len(images.test_labels)} test images")
-    click.echo(f"test loss {figures['loss']:.4f}\ntest accuracy {100 * figures['accuracy']:.2f} %")
-
-
-@click.command("predict", short_help="Classify image files.")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@checkpoint_option
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
-@arch_option
-def predict_command(images: Sequence[Path], checkpoint: Path, device: str, arch: str | None) -> None:
-    """Name the class of each image file, with the network's confidence."""
-    from framework.environment import check_libraries, choose_device
-    from recipes.predicting import predictions
-    from recipes.restoring import restore
-
-    check_libraries()
-    restored = restore(checkpoint, choose_device(device), arch)
-    for image, (class_name, confidence) in zip(images, predictions(restored, images), strict=True):
-        click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
-
-
 @click.command("list", short_help="List architectures and data sources.")
 def list_command() -> None:
     """List the registered architectures with their options, and the data sources."""
-    from architectures import ArchitectureError, names, options
+    from architectures import PRETRAINED, ArchitectureError, names, options
     from framework.sources import DATASETS
 
     click.echo("architectures")
     for architecture in names():
-        click.echo(f"  {architecture}")
+        click.echo(f"  {architecture}{'  (--pretrained)' if architecture in PRETRAINED else ''}")
         try:
             for option, default in options(architecture).items():
                 click.echo(f"      {option} = {default}")

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from architectures import create, names
+from architectures import PRETRAINED, create, names, pretrained_weights
 from framework.checkpoint import load_checkpoint, load_weights
 from framework.data import evaluation_batches
 from framework.description import Description
 from framework.engines import make_evaluator
-from framework.errors import CheckpointError, DataError
+from framework.errors import CheckpointError, DataError, EmberfieldError
 from framework.generations import Generations
 from framework.run_directory import RunDirectory
 from framework.sources import ImageData
@@ -73,6 +73,29 @@ def restore(path: Path, device: torch.device, arch: str | None = None) -> Restor
     return Restored(network.eval(), description, device, source)
 
 
+def restore_pretrained(arch: str, device: torch.device) -> Restored:
+    """The network of an architecture with its published weights. Raises as `architectures.create` does."""
+    weights = pretrained_weights(arch)
+    description = Description.of({"description": weights.description}, str(weights.path))
+    network = create(arch, num_classes=len(description.class_names), pretrained=True)
+    network.to(device).to(memory_format=torch.channels_last)
+    return Restored(network.eval(), description, device, weights.path)
+
+
+def restore_named(path: Path | None, device: torch.device, arch: str | None, *, pretrained: bool) -> Restored:
+    """The network that a command line names: by a run or checkpoint, or by an architecture with published weights.
+
+    Raises EmberfieldError unless it is named in exactly one of these ways, else as `restore` and `restore_pretrained`.
+    """
+    if path is not None and not pretrained:
+        return restore(path, device, arch)
+    if path is None and pretrained and arch is not None:
+        return restore_pretrained(arch, device)
+    raise EmberfieldError(
+        f"name one network, by --checkpoint RUN or by --pretrained --arch NAME; valid: {', '.join(sorted(PRETRAINED))}"
+    )
+
+
 def test_figures(restored: Restored, data: ImageData, limit: int | None = None) -> dict[str, float]:
     """'accuracy' (a share) and 'loss' on all test images, in float32 whatever the training's precision was.
 
@@ -91,5 +114,6 @@ def test_figures(restored: Restored, data: ImageData, limit: int | None = None) 
         restored.network, statistics=description.statistics, device=restored.device, precision="float32"
     )
     every = np.arange(len(data.test_labels))
-    evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, limit=limit))
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 keeps 10 bits of float32's 23
+        evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, limit=limit))
     return dict(evaluator.state.metrics)

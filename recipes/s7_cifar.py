@@ -19,7 +19,8 @@ from framework.config import (
 )
 from framework.run_directory import RunDirectory
 from framework.stopping import Stop
-from recipes.commands import command_line, warn
+from recipes.commands import command_line
+from recipes.console import warn
 
 DEFAULTS = Config(
     network=NetworkConfig(arch="c1c2c3c40"),

@@ -334,6 +334,7 @@ def test_summary_list_doctor_and_help() -> None:
     assert [line["name"] for line in as_data["constraints"] if not line["holds"]] == ["max pooling"]
     listed = run("list").output
     assert "c1c2c3c40_reference" in listed
+    assert "c1c2c3c40  (--pretrained)" in listed
     assert "--dataset cifar10" in listed
     checked = run("doctor")
     assert "torch with torchvision" in checked.output
