@@ -1,6 +1,7 @@
 """What a checkpoint says of itself: all that is needed to use its weights on new images."""
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ class Description:
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of an image."""
         return self.in_channels, self.image_size, self.image_size
+
+    def as_text(self) -> dict[str, str]:
+        """Every field as JSON, for the metadata of a file of another format."""
+        return {name: json.dumps(value) for name, value in dataclasses.asdict(self).items()}
 
     @classmethod
     def of(cls, checkpoint: Mapping[str, Any], source: str) -> "Description":

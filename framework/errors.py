@@ -30,7 +30,7 @@ class CheckpointError(EmberfieldError):
 
 
 class DeviceError(EmberfieldError):
-    """A device that was asked for and is not there, or libraries that do not fit each other: exit code 6."""
+    """A device that is not there, or libraries that are missing or do not fit each other: exit code 6."""
 
     exit_code = 6
 
@@ -48,13 +48,13 @@ class ConstraintError(EmberfieldError):
 
 
 class SaveError(EmberfieldError):
-    """A checkpoint that could not be written, as on a full disk: exit code 9."""
+    """A checkpoint or a result that could not be written, as on a full disk: exit code 9."""
 
     exit_code = 9
 
 
 class DifferenceError(EmberfieldError):
-    """Two runs that should be equal and are not: exit code 10."""
+    """Two runs, or two forms of a network, that should be equal and are not: exit code 10."""
 
     exit_code = 10
 

@@ -20,7 +20,7 @@ from framework.options import config_options, given
 from framework.run_directory import RunDirectory, finished, open_run_directory
 from framework.stopping import Stop, stop_on_signals
 from recipes.console import Commands, warn
-from recipes.network_commands import device_option, evaluate_command, predict_command
+from recipes.network_commands import device_option, evaluate_command, export_command, predict_command
 
 Train = Callable[[Config, RunDirectory, Stop, Callable[[str], None]], None]
 
@@ -33,6 +33,7 @@ def command_line(name: str, description: str, defaults: Config, train: Train, pr
         make_summary_command(defaults),
         evaluate_command,
         predict_command,
+        export_command,
         make_report_command(name),
         make_verify_resume_command(name, defaults, presets),
         list_command,

@@ -72,3 +72,42 @@ def predict_command(
     restored = restore_named(checkpoint, choose_device(device), arch, pretrained=pretrained)
     for image, (class_name, confidence) in zip(images, predictions(restored, images), strict=True):
         click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
+
+
+@click.command("export", short_help="Write a trained network for other programs.")
+@network_options
+@click.option("--format", "format_name", required=True, type=click.Choice(["onnx", "torch"]), help="of the file")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="a .onnx file, or .pt2 for torch")
+@data_options
+def export_command(
+    checkpoint: Path | None,
+    pretrained: bool,
+    arch: str | None,
+    format_name: str,
+    out: Path,
+    data: Path | None,
+    dataset: str | None,
+) -> None:
+    """Write a network as ONNX or torch.export's .pt2, checked against PyTorch on images.
+
+    It takes float32 images (N, C, H, W) from 0 to 1, normalises them itself, and gives logits; N is free. It is
+    checked on 1,000 test images of --data, or on those of the digits without it.
+    """
+    from framework.environment import check_libraries, choose_device
+    from framework.exporting import FORMATS, require_installed
+    from framework.sources import cache_folder, open_data
+    from recipes.exporting import export
+    from recipes.restoring import restore_named
+
+    check_libraries()
+    require_installed(FORMATS[format_name].needs)
+    restored = restore_named(checkpoint, choose_device("cpu"), arch, pretrained=pretrained)
+    named = dataset if data or dataset else "digits"
+    size = restored.description.image_size
+    images = open_data(path=data, dataset=named, image_size=size, cache=cache_folder(), notify=warn)
+    agreed, count = export(restored, images, format_name, out)
+    click.echo(f"network {restored.source}")
+    click.echo(f"checked on {agreed.images:,} images of {images.name}")
+    click.echo(f"largest difference of the logits {agreed.difference:.1e} (tolerance {agreed.tolerance:.1e})")
+    click.echo(f"equal predictions {agreed.equal:,} of {agreed.images:,}")
+    click.echo(f"wrote {out}, {count:,} bytes")

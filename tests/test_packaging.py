@@ -14,6 +14,7 @@ import pytest
 
 from architectures import PRETRAINED
 from framework.environment import PACKAGES
+from framework.exporting import FORMATS
 from tests.test_arrows import MAY_IMPORT, MODULES, OURS, ROOT, imported_modules
 
 DISTRIBUTION = {
@@ -23,6 +24,9 @@ DISTRIBUTION = {
     "sklearn": "scikit-learn",
 }
 """Where the name that is imported is not the one that is installed."""
+
+OPTIONAL = {module for form in FORMATS.values() for module in form.needs}
+"""What is looked for before it is imported, and required by the extra `export` alone."""
 
 WEIGHTS = {"weights/__init__.py", "weights/README.md", *(f"weights/{name}.safetensors" for name in PRETRAINED)}
 
@@ -97,9 +101,15 @@ def test_what_is_imported_is_required_and_looked_at_by_the_doctor(metadata: emai
         for path in MODULES
         for module in imported_modules((ROOT / path).read_text(encoding="utf-8"))
     }
-    third_party = imported - OURS - sys.stdlib_module_names
+    third_party = imported - OURS - OPTIONAL - sys.stdlib_module_names
     assert {DISTRIBUTION.get(name, name) for name in third_party} <= required
     assert required == set(PACKAGES)
     # tqdm is imported by Ignite's progress bar only, and Ignite does not require it
     assert required - {DISTRIBUTION.get(name, name) for name in third_party} <= {"tqdm"}
     assert all(importlib.metadata.version(name) for name in required)
+
+
+def test_the_extra_for_exporting_is_what_the_formats_need(metadata: email.message.Message) -> None:
+    lines = metadata.get_all("Requires-Dist") or []
+    assert {re.split(r"[^\w.-]", line)[0] for line in lines if 'extra == "export"' in line} == OPTIONAL
+    assert any(line.startswith("emberfield[export]") and 'extra == "test"' in line for line in lines)

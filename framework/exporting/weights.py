@@ -1,7 +1,5 @@
 """Weights for other programs, as safetensors: tensors and text, nothing that could be run."""
 
-import dataclasses
-import json
 from pathlib import Path
 
 from safetensors.torch import save
@@ -14,5 +12,4 @@ from framework.description import Description
 def write_weights(path: Path, network: nn.Module, description: Description) -> None:
     """Writes the state dict of a network, with every field of its description as JSON in the file's metadata."""
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
-    metadata = {name: json.dumps(value) for name, value in dataclasses.asdict(description).items()}
-    write_bytes(path, save(weights, metadata))
+    write_bytes(path, save(weights, description.as_text()))
