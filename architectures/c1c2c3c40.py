@@ -226,3 +226,8 @@ register("c1c2c3c40_dilated")(functools.partial(c1c2c3c40, down="dilation", widt
 
 Narrower, since every parameter of a convolution is then used at every pixel.
 """
+
+register("c1c2c3c40_quick")(
+    functools.partial(c1c2c3c40, widths=(32, 56, 96, 256), depths=(1, 2, 1, 0), separable_c3=True)
+)
+"""Deeper at half the size, where a parameter is used 256 times an image, and separable after it."""
