@@ -18,9 +18,9 @@ EAGER = 3
 def graphed(function: Callable[..., T], device: torch.device, *, eager: int = EAGER) -> Callable[..., T]:
     """The function as a CUDA graph from its call number `eager` + 1 on: the same operations on the same memory.
 
-    The function takes and gives tensors of unchanging shapes, and never waits for the device. What it draws follows
-    the generator's seed at each call, as without a graph. Raises RuntimeError, from the capture, for a function that
-    cannot be captured.
+    The function takes tensors of unchanging shapes, gives a NamedTuple of such, and never waits for the device. What it
+    draws follows the generator's seed at each call, as without a graph. Raises RuntimeError, from the capture, for a
+    function that cannot be captured.
     """
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     graph = torch.cuda.CUDAGraph()

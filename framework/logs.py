@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
 from framework.events import ScalarEvents
@@ -101,4 +101,6 @@ class EpochLog:
 def show_progress(trainer: Engine) -> None:
     """A progress bar for each epoch, if standard error is a terminal."""
     if sys.stderr.isatty():
-        ProgressBar(persist=False).attach(trainer, output_transform=lambda output: {"loss": float(output[0])})
+        now_and_then = Events.ITERATION_COMPLETED(every=20)  # to read the loss is to wait for a GPU
+        bar = ProgressBar(persist=False)
+        bar.attach(trainer, output_transform=lambda output: {"loss": float(output[0])}, event_name=now_and_then)

@@ -39,8 +39,15 @@ def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @network_options
 @data_options
 @device_option
+@click.option("--flip-average", is_flag=True, help="also average over each image and its mirror image")
 def evaluate_command(
-    checkpoint: Path | None, pretrained: bool, arch: str | None, data: Path | None, dataset: str | None, device: str
+    checkpoint: Path | None,
+    pretrained: bool,
+    arch: str | None,
+    data: Path | None,
+    dataset: str | None,
+    device: str,
+    flip_average: bool,
 ) -> None:
     """Test a network on a data set's test images: that of a run or checkpoint, or one with published weights."""
     from framework.environment import check_libraries, choose_device
@@ -51,8 +58,11 @@ def evaluate_command(
     restored = restore_named(checkpoint, choose_device(device), arch, pretrained=pretrained)
     size = restored.description.image_size
     images = open_data(path=data, dataset=dataset, image_size=size, cache=cache_folder(), notify=warn)
-    figures = test_figures(restored, images)
     click.echo(f"checkpoint {restored.source}\ndata {images.name}, {len(images.test_labels)} test images")
+    if flip_average:
+        averaged = test_figures(restored, images, flip_average=True)["accuracy"]
+        click.echo(f"averaged over each image and its mirror image: {100 * averaged:.2f} %")
+    figures = test_figures(restored, images)
     click.echo(f"test loss {figures['loss']:.4f}\ntest accuracy {100 * figures['accuracy']:.2f} %")
 
 

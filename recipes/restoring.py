@@ -13,6 +13,7 @@ from framework.data import evaluation_batches
 from framework.description import Description
 from framework.engines import make_evaluator
 from framework.errors import CheckpointError, DataError, EmberfieldError
+from framework.flip_averaging import FlipAveraged
 from framework.generations import Generations
 from framework.run_directory import RunDirectory
 from framework.sources import ImageData
@@ -96,10 +97,13 @@ def restore_named(path: Path | None, device: torch.device, arch: str | None, *, 
     )
 
 
-def test_figures(restored: Restored, data: ImageData, limit: int | None = None) -> dict[str, float]:
+def test_figures(
+    restored: Restored, data: ImageData, limit: int | None = None, *, flip_average: bool = False
+) -> dict[str, float]:
     """'accuracy' (a share) and 'loss' on all test images, in float32 whatever the training's precision was.
 
-    `limit` cuts a dry run off after that many batches. Raises DataError for images of other classes or channels than
+    With `flip_average` each image and its mirror image decide together. `limit` cuts a dry run off after that many
+    batches. Raises DataError for images of other classes or channels than
     the network's.
     """
     description = restored.description
@@ -110,9 +114,8 @@ def test_figures(restored: Restored, data: ImageData, limit: int | None = None) 
         )
     if data.channels != description.in_channels:
         raise DataError(f"{data.name} has {data.channels} channels; {restored.source} takes {description.in_channels}")
-    evaluator = make_evaluator(
-        restored.network, statistics=description.statistics, device=restored.device, precision="float32"
-    )
+    network = FlipAveraged(restored.network) if flip_average else restored.network
+    evaluator = make_evaluator(network, statistics=description.statistics, device=restored.device, precision="float32")
     every = np.arange(len(data.test_labels))
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 keeps 10 bits of float32's 23
         evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, limit=limit))

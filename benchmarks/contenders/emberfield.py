@@ -27,6 +27,7 @@ def run(setup: Setup) -> float:
                 *("train", "--data", str(setup.data), "--out", str(run.path), "--device", str(setup.device)),
                 *("--epochs", "2", "--limit-batches", str(setup.steps), "--batch-size", str(setup.batch_size)),
                 *("--precision", setup.precision, *(() if setup.augment else ("--transforms", "[]"))),
+                *(("--compile",) if setup.device.type == "cuda" else ()),
             ],
         )
         if done.exit_code:

@@ -52,6 +52,13 @@ def test_evaluate_takes_published_weights(like_cifar10: Path) -> None:
     assert re.fullmatch(r"test accuracy [\d.]+ %", result.output.splitlines()[-1])
 
 
+def test_evaluate_can_average_over_mirror_images(like_cifar10: Path) -> None:
+    command = ("evaluate", "--arch", "c1c2c3c40", "--pretrained", "--data", like_cifar10, "--device", "cpu")
+    plain, averaged = run(*command), run(*command, "--flip-average")
+    (line,) = [line for line in averaged.output.splitlines() if line not in plain.output.splitlines()]
+    assert re.fullmatch(r"averaged over each image and its mirror image: [\d.]+ %", line)
+
+
 def test_figures_are_computed_without_tf32(like_cifar10: Path, tmp_path: Path) -> None:
     class Spy(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
