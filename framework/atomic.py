@@ -36,6 +36,6 @@ def flush_folder(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what a killed process was still writing; only for who alone may write to the folder."""
-    for part in folder.glob(f"{PREFIX}*{SUFFIX}"):
+    """Removes what a killed process was still writing anywhere in a folder; only for who alone may write there."""
+    for part in folder.rglob(f"{PREFIX}*{SUFFIX}"):
         part.unlink(missing_ok=True)

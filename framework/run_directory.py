@@ -111,7 +111,6 @@ def open_run_directory(path: Path, *, resume: bool) -> Iterator[RunDirectory]:
         except OSError as error:
             raise RunDirectoryError(f"{path} is in use by another process") from error
         remove_leftovers(path)
-        remove_leftovers(run.checkpoints)
         yield run
 
 

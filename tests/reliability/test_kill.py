@@ -15,6 +15,7 @@ KILLS = 40 if SOAK else 3
 """Random instants for each way of making batches."""
 
 INSTANTS = [
+    ("os:fsync", "before", 5),
     ("os:fsync", "before", 35),
     ("os:fsync", "after", 36),
     ("pathlib:Path.replace", "before", 22),
