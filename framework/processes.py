@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import ignite.distributed as idist
 import torch
 from torch import Tensor, nn
+from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from framework.errors import EmberfieldError
@@ -77,9 +79,16 @@ def together(device: torch.device, batch_size: int) -> Iterator[Processes]:
         return
     if batch_size % count:
         raise EmberfieldError(f"a batch of {batch_size} cannot be shared evenly by {count} processes")
-    idist.initialize("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    # torchrun's store can outlive a restart; without a prefix the new processes may find the addresses of the dead.
+    store, rank, count = next(rendezvous("env://"))
+    own = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    torch.distributed.init_process_group(backend, store=own, rank=rank, world_size=count)
+    idist.sync()
     try:
-        yield Processes(idist.get_rank(), count)
+        yield Processes(rank, count)
     finally:
         idist.finalize()
 
