@@ -15,21 +15,20 @@ KILLS = 40 if SOAK else 3
 """Random instants for each way of making batches."""
 
 INSTANTS = [
-    ("os:fsync", "before", 5),
-    ("os:fsync", "before", 35),
-    ("os:fsync", "after", 36),
-    ("pathlib:Path.replace", "before", 22),
-    ("pathlib:Path.replace", "after", 1),
-    ("pathlib:Path.unlink", "before", 1),
-    ("pathlib:Path.unlink", "after", 4),
-    ("torch:save", "before", 5),
-    ("framework.training:finish_epoch", "before", 2),
-    ("framework.training:finish_epoch", "after", 3),
-    ("framework.handlers:snapshot", "before", 1),
-    ("framework.logs:EpochLog._append", "after", 3),
-    ("recipes.artefacts:test_figures", "before", 1),
+    ("os:fsync", "before", (5, 35)),
+    ("os:fsync", "after", (36,)),
+    ("pathlib:Path.replace", "before", (22,)),
+    ("pathlib:Path.replace", "after", (1,)),
+    ("pathlib:Path.unlink", "before", (1,)),
+    ("pathlib:Path.unlink", "after", (4,)),
+    ("torch:save", "before", (5,)),
+    ("framework.training:finish_epoch", "before", (2,)),
+    ("framework.training:finish_epoch", "after", (3,)),
+    ("framework.handlers:snapshot", "before", (1,)),
+    ("framework.logs:EpochLog._append", "after", (3,)),
+    ("recipes.artefacts:test_figures", "before", (1,)),
 ]
-"""A call, and which one of them: that one in a short test, every one in a long."""
+"""A call, and which ones of them: those in a short test, every one in a long."""
 
 EVERY_STEP = ("--checkpoint-every", "3")
 
@@ -73,10 +72,10 @@ def test_a_kill_at_any_instant_changes_nothing(
 
 @pytest.mark.parametrize(("call", "when", "chosen"), INSTANTS)
 def test_a_kill_at_an_instant_that_chance_never_hits_changes_nothing(
-    whole: dict[str, str], tmp_path: Path, call: str, when: Literal["before", "after"], chosen: int
+    whole: dict[str, str], tmp_path: Path, call: str, when: Literal["before", "after"], chosen: tuple[int, ...]
 ) -> None:
     died = 0
-    for n in range(1, 300) if SOAK else (chosen,):
+    for n in range(1, 300) if SOAK else chosen:
         folder = tmp_path / f"run{n}"
         code = finish(folder, *EVERY_STEP, at=At(call, n, when))
         assert code in (0, -9), said(folder)
