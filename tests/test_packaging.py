@@ -31,6 +31,9 @@ OPTIONAL = {module for form in FORMATS.values() for module in form.needs}
 WEIGHTS = {"weights/__init__.py", "weights/README.md", *(f"weights/{name}.safetensors" for name in PRETRAINED)}
 
 
+PRESETS = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("recipes/presets/*.json")}
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The wheel of a copy of the tree, with a module in benchmarks and tests that must stay out of it."""
@@ -55,9 +58,9 @@ def metadata(wheel: zipfile.ZipFile) -> email.message.Message:
     return email.message_from_bytes(wheel.read(name))
 
 
-def test_the_wheel_holds_the_three_packages_and_the_weights_whole_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_packages_presets_and_weights_whole_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert inside == {path.as_posix() for path in MODULES} | WEIGHTS
+    assert inside == {path.as_posix() for path in MODULES} | PRESETS | WEIGHTS
 
 
 def test_the_metadata_name_licence_and_python(wheel: zipfile.ZipFile, metadata: email.message.Message) -> None:

@@ -96,8 +96,8 @@ def test_predict_takes_published_weights(like_cifar10: Path) -> None:
 def test_a_wrong_naming_is_one_clear_error(arguments: tuple[str, ...], code: int, message: str) -> None:
     result = run("evaluate", *arguments)
     assert result.exit_code == code
-    assert result.output.startswith("error: ") and len(result.output.splitlines()) == 1
-    assert message in result.output
+    assert result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
+    assert message in result.stderr
 
 
 def test_weights_that_are_not_where_they_should_be_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
