@@ -1,17 +1,19 @@
 """Training batches that are gathered and augmented where the network runs: no worker, no copy of images each step."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from framework.augment import Augmentation
 from framework.augment.augmentation import on_device
 from framework.data import Batch, TrainingBatches
 from framework.errors import EmberfieldError
+from framework.mapped import gather
 from framework.randomness import epoch_order
 
 LARGEST_SHARE = 0.5
@@ -41,8 +43,9 @@ class DeviceBatches:
         batches, device = self.batches, self.device
         augmentation = batches.augment
         assert isinstance(augmentation, Augmentation)
-        images, labels, indices = (_tensor(a, device) for a in (batches.images, batches.labels, batches.indices))
-        size = (int(images.shape[1]), int(images.shape[2]))
+        take = _reader(batches.images, device)
+        labels, indices = (torch.from_numpy(a).to(device) for a in (batches.labels, batches.indices))
+        size = (int(batches.images.shape[1]), int(batches.images.shape[2]))
         number, count = batches.share
         step = self.start
         while step < self.stop:
@@ -50,21 +53,24 @@ class DeviceBatches:
             if step == self.start or first == 0:
                 order = torch.tensor(epoch_order(batches.seed, epoch, len(indices)), device=device)
                 visited = torch.split(indices[order], batches.batch_size)
-                drawn = augmentation.table(seed=batches.seed, epoch=epoch, samples=len(images), size=size)
+                drawn = augmentation.table(seed=batches.seed, epoch=epoch, samples=len(labels), size=size)
                 table = on_device(drawn, device)
             steps = min(self.at_once, batches.epoch_length - first, self.stop - step)
             own = [batch[number::count] for batch in visited[first : first + steps]]
             samples = torch.cat(own)
-            changed = augmentation.apply_batch(images[samples], table, samples)
+            changed = augmentation.apply_batch(take(samples), table, samples)
             yield from zip(torch.split(changed, len(own[0])), torch.split(labels[samples], len(own[0])), strict=True)
             step += steps
 
 
-def _tensor(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
-    """An array as a tensor, on the CPU without a copy."""
+def _reader(images: npt.NDArray[np.uint8], device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Takes images by their numbers, a tensor: on a CPU from where they are, else from a copy on the device."""
+    if device.type == "cpu":
+        return lambda samples: torch.from_numpy(gather(images, samples.numpy()))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # it is a file, and only read
-        return torch.from_numpy(array).to(device)
+        stored = torch.from_numpy(images).to(device)
+    return lambda samples: stored[samples]
 
 
 def choose_augment_on(asked: str, batches: TrainingBatches, device: torch.device) -> str:

@@ -42,12 +42,12 @@ class Prepared:
         height, width = self.data.train_images.shape[1:3]
         return self.data.channels, int(height), int(width)
 
-    def validation(self) -> Iterator[Batch]:
+    def validation(self, batch_size: int = 64) -> Iterator[Batch]:
         """This process's share of the held-out images as they are, in batches."""
         number, count = self.share
-        return evaluation_batches(
-            self.data.train_images, self.data.train_labels, self.held_out[number::count], limit=self.limit
-        )
+        own = self.held_out[number::count]
+        images, labels = self.data.train_images, self.data.train_labels
+        return evaluation_batches(images, labels, own, batch_size=batch_size, limit=self.limit)
 
     def test(self) -> Iterator[Batch]:
         """The test images, in batches."""

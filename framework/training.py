@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from framework.checkpoint import save_checkpoint
 from framework.config import Config
-from framework.data import Batch
+from framework.data import Batch, evaluation_batch_size
 from framework.description import Description
 from framework.device_batches import DeviceBatches
 from framework.engines import make_ema, make_evaluator, make_trainer
@@ -131,6 +131,7 @@ def fit(
     )
     if processes.count == 1:  # several could not agree there: their shares may differ by a batch
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
+    evaluation_size = evaluation_batch_size(device)
     generations = Generations(run.checkpoints, config.safety.keep_checkpoints)
     saver = Saver(config.safety.checkpoint_every, stops=config.safety.on_save_failure == "stop", notify=notify)
 
@@ -159,7 +160,7 @@ def fit(
             state,
             epochs=epochs,
             evaluator=evaluator,
-            held_out=images.validation if len(images.held_out) else None,
+            held_out=(lambda: images.validation(evaluation_size)) if len(images.held_out) else None,
             patience_from=config.training.patience_from,
         )
         log(record)

@@ -9,7 +9,7 @@ from torch import nn
 
 from architectures import PRETRAINED, create, names, pretrained_weights
 from framework.checkpoint import load_checkpoint, load_weights
-from framework.data import evaluation_batches
+from framework.data import evaluation_batch_size, evaluation_batches
 from framework.description import Description
 from framework.engines import make_evaluator
 from framework.errors import CheckpointError, DataError, EmberfieldError
@@ -118,5 +118,6 @@ def test_figures(
     evaluator = make_evaluator(network, statistics=description.statistics, device=restored.device, precision="float32")
     every = np.arange(len(data.test_labels))
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 keeps 10 bits of float32's 23
-        evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, limit=limit))
+        size = evaluation_batch_size(restored.device)
+        evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, batch_size=size, limit=limit))
     return dict(evaluator.state.metrics)

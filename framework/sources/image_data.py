@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framework.errors import DataError
+from framework.mapped import chunks
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -70,6 +71,6 @@ class ImageData:
         digest = hashlib.sha256("\0".join(self.class_names).encode(errors="surrogateescape"))
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(str(array.shape).encode())
-            for start in range(0, len(array), 4096):
-                digest.update(np.ascontiguousarray(array[start : start + 4096]).data)
+            for piece in chunks(array, 500):
+                digest.update(np.ascontiguousarray(piece).data)
         return digest.hexdigest()
