@@ -86,10 +86,15 @@ class AugmentationConfig:
 class OptimizationConfig:
     """The loss, the optimizer and its one-cycle schedule (Smith and Topin 2017)."""
 
-    optimizer: str = setting("sgd", "the optimizer; sgd has Nesterov momentum", choices=("sgd", "adamw"))
+    optimizer: str = setting(
+        "sgd",
+        "the optimizer; sgd has Nesterov momentum, muon is sgd with orthogonalized steps of kernels",
+        choices=("sgd", "adamw", "muon"),
+    )
+    kernel_lr: float = setting(0.015, "the peak learning rate of muon's kernels; lr is that of the rest", least=0.0)
     lr: float = setting(0.1, "the peak learning rate of the one-cycle schedule", least=0.0)
     warmup: float = setting(0.2, "the share of the steps in which the learning rate rises", least=0.0, most=1.0)
-    momentum: float = setting(0.9, "momentum of sgd, first beta of adamw", least=0.0, most=0.9999)
+    momentum: float = setting(0.9, "momentum of sgd and muon, first beta of adamw", least=0.0, most=0.9999)
     weight_decay: float = setting(5e-4, "decay of weight matrices and kernels, not of norms and biases", least=0.0)
     label_smoothing: float = setting(0.0, "weight of the uniform distribution in the target", least=0.0, most=0.9999)
     clip_norm: float | None = setting(None, "the largest gradient norm; larger ones are scaled down", least=1e-12)

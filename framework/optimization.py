@@ -1,6 +1,6 @@
 """The optimizer and its schedule."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from framework.config import OptimizationConfig
+from framework.muon import Muon
 
 LAST_SHARE = 1e-4
 """The share of the peak learning rate that the last step takes."""
@@ -38,13 +39,31 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     ]
 
 
+def muon_groups(groups: list[dict[str, Any]], kernel_lr: float) -> list[dict[str, Any]]:
+    """`parameter_groups` with a third one, of the kernels that mix channels.
+
+    A depthwise kernel doesn't: it is a list of filters and no matrix. The head's matrix is left to SGD, as in Jordan
+    et al. 2024.
+    """
+    decayed, others = groups
+    kernels = [p for p in decayed["params"] if p.ndim == 4 and p.shape[1] > 1]
+    rest = [p for p in decayed["params"] if p.ndim != 4 or p.shape[1] == 1]
+    return [
+        decayed | {"params": rest, "kernels": False},
+        others | {"kernels": False},
+        decayed | {"params": kernels, "kernels": True, "lr": kernel_lr},
+    ]
+
+
 def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
-    """SGD with Nesterov momentum or AdamW, as configured, in its fused form, with weights on their device.
+    """SGD with Nesterov momentum, AdamW or Muon, as configured, in its fused form, with weights on their device.
 
     SGD's momentum begins at zero here, not at the first gradient, which is the same, so that its first step may be
     left out too.
     """
-    groups: Iterable[dict[str, Any]] = parameter_groups(model, config.weight_decay)
+    groups = parameter_groups(model, config.weight_decay)
+    if config.optimizer == "muon":
+        return Muon(muon_groups(groups, config.kernel_lr), config.lr, config.momentum)
     if config.optimizer == "adamw":
         capturable = next(model.parameters()).is_cuda
         return AdamW(groups, config.lr, betas=(config.momentum, 0.999), fused=True, capturable=capturable)

@@ -51,7 +51,7 @@ def explode(network: nn.Module) -> None:
         network.get_parameter("4.bias")[0] = torch.inf
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
 @pytest.mark.parametrize("before", [0, 2])
 def test_a_step_that_is_not_finite_changes_nothing(optimizer: str, before: int) -> None:
     network, chosen, step = made(optimizer, undoes=True)
@@ -80,7 +80,7 @@ def test_without_undoing_the_buffers_have_moved() -> None:
     assert first_difference(kept, snapshot(dict(network.named_buffers()))) is not None
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
 def test_rates_in_tensors_compute_the_same(optimizer: str) -> None:
     weights = []
     for rates_in_tensors in (False, True):

@@ -1,0 +1,71 @@
+"""Muon: the step of a convolution's kernel is its momentum with all singular values brought to about one.
+
+Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". torch.optim.Muon takes matrices alone
+and computes in bfloat16, which is slow on most CPUs; here a kernel (out, in, k, k) is the matrix (out, in * k * k).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the quintic that brings every singular value from 0 to 1 close to one in five rounds (Jordan et al. 2024)."""
+
+
+def orthogonalized(matrix: Tensor, rounds: int = 5) -> Tensor:
+    """A matrix (rows, columns) with its singular vectors and singular values of about one (0.7 to 1.2).
+
+    Newton-Schulz iteration in the matrix's own precision; a matrix of zeros stays zero. The singular values of a small
+    one need not get there: below a thousandth of the largest they stay smaller.
+    """
+    a, b, c = COEFFICIENTS
+    tall = matrix.shape[0] > matrix.shape[1]
+    x: Tensor = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
+    for _ in range(rounds):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if tall else x
+
+
+class Muon(SGD):
+    """SGD in which groups with `kernels` true take the orthogonalized Nesterov momentum for their gradient.
+
+    A kernel's step is scaled by sqrt(max(1, rows / columns)), so that a learning rate means the same change of the
+    output for every shape (Bernstein 2025, "Deriving Muon"). Weight decay is added after that, decoupled from the
+    gradient. The other groups are SGD's, with Nesterov momentum. Honours `found_inf` as the fused SGD does: a step
+    whose gradient is not finite leaves weights and momentum as they were.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], lr: float, momentum: float) -> None:
+        self.kernel_momentum = momentum
+        plain = [group | ({"momentum": 0.0, "nesterov": False} if group["kernels"] else {}) for group in groups]
+        super().__init__(plain, lr, momentum, nesterov=momentum > 0, fused=True)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step from the gradients that are there, without a closure; overwrites those of the kernels."""
+        assert closure is None, "the gradients are there before the step"
+        skipped = getattr(self, "found_inf", None)
+        for group in self.param_groups:
+            if group["kernels"]:
+                for kernel in group["params"]:
+                    if kernel.grad is not None:
+                        self._replace_gradient(kernel, skipped)
+        super().step()
+        return None
+
+    def _replace_gradient(self, kernel: Tensor, skipped: Tensor | None) -> None:
+        assert kernel.grad is not None
+        buffer = self.state[kernel]["momentum_buffer"]
+        momentum = torch.lerp(kernel.grad, buffer, self.kernel_momentum)
+        update = torch.lerp(kernel.grad, momentum, self.kernel_momentum)
+        buffer.copy_(momentum if skipped is None else torch.where(skipped.bool(), buffer, momentum))
+        matrix = update.flatten(1)
+        scale = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
+        kernel.grad.copy_(orthogonalized(matrix).view_as(kernel) * scale)
