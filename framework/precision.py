@@ -2,23 +2,31 @@
 
 import copy
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
+from framework.depthwise import FastDepthwise
 from framework.environment import fast_bfloat16
 
 WORTH = 1.15
 """bfloat16 has to be this much faster than float32 to be chosen on a CPU: it costs a little accuracy."""
 
 
-def arithmetic(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """The context of a forward pass: 'bfloat16' is mixed precision, 'float32' is plain."""
-    context: AbstractContextManager[None] = torch.autocast(
-        device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=precision == "bfloat16"
-    )
-    return context
+@contextmanager
+def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
+    """The context of a forward pass: 'bfloat16' is mixed precision, 'float32' is plain.
+
+    On a CPU the gradients of depthwise convolutions are computed by `FastDepthwise`.
+    """
+    low = precision == "bfloat16"
+    with (
+        torch.autocast(device.type, torch.bfloat16, enabled=low, cache_enabled=low),
+        FastDepthwise() if device.type == "cpu" else nullcontext(),
+    ):
+        yield
 
 
 def choose_precision(asked: str, model: nn.Module, input_shape: tuple[int, ...], device: torch.device) -> str:

@@ -66,9 +66,11 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
 
     Everything that is random is keyed on `config.training.seed`; choices are made on held-out training images alone.
     """
+    from framework.allocation import keep_memory
     from framework.environment import check_libraries, choose_device, make_deterministic
 
     check_libraries()
+    keep_memory()
     if config.machine.deterministic:
         make_deterministic()
 
