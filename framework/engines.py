@@ -43,7 +43,7 @@ def make_trainer(
     """
 
     def take(engine: Engine, batch: Batch) -> tuple[Tensor, Tensor]:
-        torch.manual_seed(torch_seed(seed, draws, engine.state.iteration - 1))
+        _seed(torch_seed(seed, draws, engine.state.iteration - 1), device)
         model.train()
         images, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
         outcome = step(images, labels)
@@ -75,6 +75,14 @@ def make_evaluator(model: nn.Module, *, statistics: Statistics, device: torch.de
     Accuracy(device=device).attach(evaluator, "accuracy")
     Loss(nn.functional.cross_entropy, device=device).attach(evaluator, "loss")
     return evaluator
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """Seeds what torch draws from on this device; `torch.manual_seed` looks for every kind of them, at each step."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[index].manual_seed(seed)
 
 
 def _quiet(engine: Engine) -> Engine:

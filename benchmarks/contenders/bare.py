@@ -8,6 +8,7 @@ from torch import Tensor
 from benchmarks.contenders.setup import Clock, Setup
 from framework.allocation import keep_memory
 from framework.graphs import graphed
+from framework.precision import arithmetic
 
 
 class Value(NamedTuple):
@@ -26,7 +27,7 @@ def run(setup: Setup) -> float:
     forward = torch.compile(network) if setup.device.type == "cuda" else network
 
     def step(images: Tensor, labels: Tensor) -> Value:
-        with setup.autocast():
+        with arithmetic(setup.device, setup.precision):
             logits = forward(images)
         value = loss(logits.float(), labels)
         optimizer.zero_grad()

@@ -64,10 +64,17 @@ class Holes:
 
     def apply_batch(self, images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
         """The images with their holes."""
+        if images.device.type != "cpu":
+            return self._cut(images, drawn["holes"])
+        # As in a warp: another device would wait for the choice.
+        chosen = (drawn["holes"][..., 2] > drawn["holes"][..., 0]).any(1).nonzero()[:, 0]
+        return images.index_copy(0, chosen, self._cut(images[chosen], drawn["holes"][chosen]))
+
+    def _cut(self, images: Tensor, holes: Tensor) -> Tensor:
         height, width, channels = images.shape[1:]
         rows = torch.arange(height, device=images.device)[:, None]
         columns = torch.arange(width, device=images.device)
-        left, top, right, bottom = drawn["holes"][..., None, None].unbind(2)
+        left, top, right, bottom = holes[..., None, None].unbind(2)
         inside = ((rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)).any(1)
         fill = images.new_tensor(pixel_values(self.fill, channels))
         return torch.where(inside[..., None], fill, images)

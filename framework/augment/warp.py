@@ -118,13 +118,13 @@ def sampling_grid(matrix: Tensor, size: Size) -> Tensor:
     `matrix` (N, 2, 3) maps the image to the result and is inverted in its own precision.
     """
     height, width = size
-    linear, offset = matrix[:, :, :2], matrix[:, :, 2]
+    linear, offset = matrix[:, :, :2], matrix[:, :, 2:]
     (a, b), (c, d) = linear.unbind(1)[0].unbind(1), linear.unbind(1)[1].unbind(1)
-    determinant = a * d - b * c
-    inverse = torch.stack([torch.stack([d, -b], 1), torch.stack([-c, a], 1)], 1) / determinant[:, None, None]
-    rows = torch.arange(height, device=matrix.device, dtype=matrix.dtype)
-    columns = torch.arange(width, device=matrix.device, dtype=matrix.dtype)
-    places = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).reshape(-1, 2)
-    sources = (places - offset[:, None, :]) @ inverse.transpose(1, 2)
+    inverse = torch.stack([d, -b, -c, a], 1).view(-1, 2, 2) / (a * d - b * c)[:, None, None]
+    # Scaled first, so that the sum of a row's and a column's share is all that is left to do at each place.
     half = torch.tensor([max(width - 1, 1) / 2, max(height - 1, 1) / 2], device=matrix.device, dtype=matrix.dtype)
-    return (sources / half - 1).float().reshape(-1, height, width, 2)
+    inverse = inverse / half[:, None]
+    columns = torch.arange(width, device=matrix.device, dtype=matrix.dtype)[:, None] * inverse[:, None, :, 0]
+    rows = torch.arange(height, device=matrix.device, dtype=matrix.dtype)[:, None] * inverse[:, None, :, 1]
+    rows = rows - (inverse @ offset).transpose(1, 2) - 1
+    return (rows[:, :, None] + columns[:, None]).float()
