@@ -167,7 +167,7 @@ def normalizer(statistics: Statistics, device: torch.device) -> Callable[[Tensor
     """A function from uint8 (N, H, W, C) to float32 (N, C, H, W) of zero mean and unit deviation, in channels_last."""
     scale = torch.tensor(statistics.std, device=device) * 255
     shift = torch.tensor(statistics.mean, device=device) * 255
-    return lambda images: ((images.float() - shift) / scale).permute(0, 3, 1, 2)
+    return lambda images: (images - shift).div_(scale).permute(0, 3, 1, 2)
 
 
 def normalize(images: Tensor, statistics: Statistics) -> Tensor:

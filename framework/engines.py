@@ -44,7 +44,8 @@ def make_trainer(
 
     def take(engine: Engine, batch: Batch) -> tuple[Tensor, Tensor]:
         _seed(torch_seed(seed, draws, engine.state.iteration - 1), device)
-        model.train()
+        if not model.training:  # to tell every module of it takes 0.1 ms
+            model.train()
         images, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
         outcome = step(images, labels)
         guard.watch(engine.state.iteration, schedule.get_last_lr()[0], outcome)

@@ -1,6 +1,6 @@
 """The optimizer and its schedule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -79,12 +79,14 @@ def make_schedule(optimizer: Optimizer, total_steps: int, config: OptimizationCo
     return LambdaLR(optimizer, lambda step: one_cycle(min(step, total_steps - 1), total_steps, config.warmup))
 
 
-def gradient_norm(model: nn.Module, clip_norm: float | None) -> torch.Tensor:
+def gradient_norm(parameters: Sequence[nn.Parameter], clip_norm: float | None) -> torch.Tensor:
     """The Euclidean norm of all gradients, a scalar tensor; scales them down to `clip_norm` if it is larger."""
-    parameters = [p for p in model.parameters() if p.grad is not None]
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    # What torch.nn.utils.get_total_norm does too, which spends 0.3 ms on sorting the gradients by their device.
+    norm: torch.Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if clip_norm is not None:
-        return nn.utils.clip_grad_norm_(parameters, clip_norm)
-    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        nn.utils.clip_grads_with_norm_(parameters, clip_norm, norm)
+    return norm
 
 
 def rates_on_device(optimizer: Optimizer, device: torch.device) -> None:

@@ -50,7 +50,7 @@ def make_step(
     torch.amp's GradScaler tells it, so nothing waits for the figure.
     """
     normalized = normalizer(statistics, device)
-    buffers = list(forward.buffers()) if undoes else []
+    parameters, buffers = list(forward.parameters()), list(forward.buffers()) if undoes else []
 
     def step(images: Tensor, labels: Tensor) -> Outcome:
         before = [buffer.clone() for buffer in buffers]
@@ -59,7 +59,7 @@ def make_step(
         own = loss(logits.float(), labels)
         optimizer.zero_grad()
         own.backward()
-        norm = gradient_norm(forward, clip_norm)
+        norm = gradient_norm(parameters, clip_norm)
         raw, correct = processes.mean(torch.stack([own.detach(), (logits.argmax(1) == labels).float().mean()]))
         finite = torch.isfinite(raw + norm)
         optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]

@@ -31,7 +31,7 @@ from framework.stopping import Stop
 from framework.training_state import EpochSums, Record, TrainingState
 
 AT_ONCE = 16
-"""Steps whose batches a GPU makes at once."""
+"""Steps whose batches are made at once: 1.4 ms a batch of 64 on a CPU, not 2.2, and one sixteenth of the launches."""
 
 LOOK_EVERY = 16
 """Steps between two looks at whether all was finite, on a device that has to be waited for."""
@@ -196,7 +196,7 @@ def training_stream(
     """The batches from where the state is to the last step, made on the device or ahead of it by workers."""
     start, stop = state.step, config.training.epochs * images.batches.epoch_length
     if state.description.augment_on == "device":
-        return DeviceBatches(images.batches, device, start, stop, at_once=1 if device.type == "cpu" else AT_ONCE)
+        return DeviceBatches(images.batches, device, start, stop, at_once=AT_ONCE)
     workers = default_workers(device) if config.machine.workers is None else config.machine.workers
     return images.batches.stream(start, stop, workers)
 

@@ -71,7 +71,7 @@ def test_schedule_follows_one_cycle() -> None:
 def test_gradients_are_measured_and_clipped() -> None:
     layer = nn.Linear(2, 1, bias=False)
     layer.weight.grad = torch.tensor([[3.0, 4.0]])
-    assert gradient_norm(layer, None).item() == 5
+    assert gradient_norm(list(layer.parameters()), None).item() == 5
     assert layer.weight.grad.tolist() == [[3.0, 4.0]]
-    assert gradient_norm(layer, 1.0).item() == 5
+    assert gradient_norm(list(layer.parameters()), 1.0).item() == 5
     torch.testing.assert_close(layer.weight.grad, torch.tensor([[0.6, 0.8]]))
