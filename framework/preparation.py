@@ -43,16 +43,17 @@ class Prepared:
         return self.data.channels, int(height), int(width)
 
     def validation(self, batch_size: int = 64) -> Iterator[Batch]:
-        """This process's share of the held-out images as they are, in batches."""
+        """This process's share of the held-out images as they are, in batches; all together see what one would."""
         number, count = self.share
-        own = self.held_out[number::count]
+        whole = self.held_out if self.limit is None else self.held_out[: self.limit * batch_size]
         images, labels = self.data.train_images, self.data.train_labels
-        return evaluation_batches(images, labels, own, batch_size=batch_size, limit=self.limit)
+        return evaluation_batches(images, labels, whole[number::count], batch_size=batch_size)
 
-    def test(self) -> Iterator[Batch]:
+    def test(self, batch_size: int = 64) -> Iterator[Batch]:
         """The test images, in batches."""
-        every = np.arange(len(self.data.test_labels))
-        return evaluation_batches(self.data.test_images, self.data.test_labels, every, limit=self.limit)
+        images, labels = self.data.test_images, self.data.test_labels
+        every = np.arange(len(labels))
+        return evaluation_batches(images, labels, every, batch_size=batch_size, limit=self.limit)
 
 
 def prepare(config: Config, notify: Callable[[str], None], share: tuple[int, int] = (0, 1)) -> Prepared:

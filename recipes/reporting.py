@@ -13,7 +13,7 @@ import torch
 from architectures import create
 from framework.checkpoint import load_checkpoint
 from framework.config import Config
-from framework.data import normalize
+from framework.data import evaluation_batch_size, normalize
 from framework.description import Description
 from framework.errors import DataError, EmberfieldError, RunDirectoryError
 from framework.generations import Generations
@@ -81,7 +81,7 @@ def write_report(
         raise DataError(f"{images.data.name} is not what {run.path} was trained on, {restored.description.data}")
     predictions = predict(
         restored.network,
-        images.test(),
+        images.test(evaluation_batch_size(device)),
         statistics=restored.description.statistics,
         device=device,
         class_names=restored.description.class_names,

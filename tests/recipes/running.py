@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 from recipes.s7_cifar import main
 
 ROOT = Path(__file__).resolve().parents[2]
-SHORT = ("--limit-batches", "3", "--device", "cpu", "--precision", "float32")
+SHORT = ("--limit-batches", "6", "--device", "cpu", "--precision", "float32")
 QUICK = ("--dataset", "digits", "--batch-size", "32", *SHORT)
 
 

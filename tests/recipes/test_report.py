@@ -94,7 +94,7 @@ def test_the_figures_are_those_of_the_run(finished: tuple[Path, str], reported: 
     rows = re.findall(r"^\| \d \| (\d+) \| [\d.]+ % \|", section(text, "Accuracy by class"), re.MULTILINE)
     counts = [int(count) for count in rows]
     assert sum(counts) == 360
-    assert "> **A dry run: every epoch and every test was cut off after 3 batches.**" in text
+    assert "> **A dry run: every epoch and every test was cut off after 6 batches.**" in text
 
 
 def test_every_picture_is_one_and_the_page_holds_them_all(reported: Path) -> None:

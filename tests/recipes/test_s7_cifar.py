@@ -18,7 +18,7 @@ from framework.inspection.constraints import FORBIDDABLE, REQUIRABLE, Constraint
 from recipes.s7_cifar import DEFAULTS
 from tests.recipes.running import QUICK, ROOT, run, snapshot
 
-LAST = "checkpoints/step-000000006.pt"
+LAST = "checkpoints/step-000000012.pt"
 """The newest checkpoint of the finished run."""
 
 
@@ -145,7 +145,7 @@ def test_resume_after_the_first_epoch_equals_an_uninterrupted_run(finished: tupl
         "real = generations.save_checkpoint\n"
         "def save(path, state):\n"
         "    real(path, state)\n"
-        "    if path.name == 'step-000000003.pt':\n"
+        "    if path.name == 'step-000000006.pt':\n"
         "        os.kill(os.getpid(), 9)\n"
         "generations.save_checkpoint = save\n"
         "from recipes.s7_cifar import main\n"
@@ -153,7 +153,7 @@ def test_resume_after_the_first_epoch_equals_an_uninterrupted_run(finished: tupl
     )
     command = [sys.executable, "-c", code, *QUICK, "--epochs", "2", "--out", str(tmp_path / "run")]
     assert subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode == -9
-    assert len(load_checkpoint(tmp_path / "run" / "checkpoints" / "step-000000003.pt")["history"]) == 1
+    assert len(load_checkpoint(tmp_path / "run" / "checkpoints" / "step-000000006.pt")["history"]) == 1
     resumed = run("--out", tmp_path / "run", "--resume")
     assert resumed.exit_code == 0, resumed.output
     assert resumed.output.splitlines()[0].startswith("epoch 2/2")
