@@ -4,6 +4,8 @@ Every process takes its share of each step's batch, the gradients are averaged, 
 writes the run directory. By ignite.distributed, over NCCL on GPUs and gloo on CPUs.
 """
 
+import atexit
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +89,9 @@ def together(device: torch.device, batch_size: int) -> Iterator[Processes]:
     backend = "nccl" if device.type == "cuda" else "gloo"
     torch.distributed.init_process_group(backend, store=own, rank=rank, world_size=count)
     idist.sync()
+    # The network that was trained in parallel may still hold the group, whose threads Python must not outlive: one that
+    # asks for its lock at the very end aborts the process, in one run of eight.
+    atexit.register(gc.collect)
     try:
         yield Processes(rank, count)
     finally:
