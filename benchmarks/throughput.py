@@ -20,6 +20,9 @@ PEERS = ("ignite_stock", "lightning_stock", "loop")
 WORKERS = (0, 1, 2, 4)
 """What is tried for the tuned peers."""
 
+SEARCH = ("--warmup", "5", "--steps", "20")
+"""How long each of them is tried."""
+
 Case = tuple[str, str, str]
 """Contender, settings ('default' or 'tuned'), augment ('none' or 'sheet')."""
 
@@ -48,16 +51,18 @@ def measure(case: Case, common: list[str], workers: int = 0) -> dict[str, Any]:
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--steps", default=150, show_default=True, help="measured steps of a round")
+@click.option("--warmup", default=30, show_default=True, help="steps before them")
 @click.option("--batch-size", default=64, show_default=True)
-def main(data: Path, device: str, rounds: int, steps: int, batch_size: int) -> None:
+def main(data: Path, device: str, rounds: int, steps: int, warmup: int, batch_size: int) -> None:
     """Measures all contenders; prints a table, and writes RESULTS.md and results/throughput-DEVICE.json."""
     common = ["--data", str(data), "--device", device, "--batch-size", str(batch_size), "--steps", str(steps)]
+    common += ["--warmup", str(warmup)]
     precision = measure(("bare", "tuned", "none"), common)["precision"]
     common += ["--precision", precision]
     best = dict.fromkeys(cases(), 0)
     for case in best:
         if case[0] in PEERS and case[1] == "tuned":
-            rates = {n: measure(case, common, n)["images_per_second"] for n in WORKERS}
+            rates = {n: measure(case, [*common, *SEARCH], n)["images_per_second"] for n in WORKERS}
             best[case] = max(rates, key=lambda n: rates[n])
             click.echo(f"{case[0]} with {case[2]}: {best[case]} workers are best of {rates}", err=True)
     found: dict[Case, list[dict[str, Any]]] = {case: [] for case in cases()}

@@ -167,7 +167,15 @@ def normalizer(statistics: Statistics, device: torch.device) -> Callable[[Tensor
     """A function from uint8 (N, H, W, C) to float32 (N, C, H, W) of zero mean and unit deviation, in channels_last."""
     scale = torch.tensor(statistics.std, device=device) * 255
     shift = torch.tensor(statistics.mean, device=device) * 255
-    return lambda images: (images - shift).div_(scale).permute(0, 3, 1, 2)
+
+    def normalized(images: Tensor) -> Tensor:
+        rows, width = (
+            images.flatten(2),
+            images.shape[2],
+        )  # as (N, H, W * C): a loop over three channels is five times slower
+        return (rows - shift.repeat(width)).div_(scale.repeat(width)).view(images.shape).permute(0, 3, 1, 2)
+
+    return normalized
 
 
 def normalize(images: Tensor, statistics: Statistics) -> Tensor:

@@ -4,7 +4,10 @@ import resource
 import sys
 import time
 from dataclasses import dataclass
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +76,13 @@ class Setup:
         return found.train_images, found.train_labels
 
 
+class Measured(NamedTuple):
+    """Images a second, and the bytes that worker processes have to themselves at the last step."""
+
+    images_per_second: float
+    worker_bytes: int
+
+
 class Clock:
     """Measures the steps after the warm-up; call it after each step."""
 
@@ -80,6 +90,7 @@ class Clock:
         self.setup = setup
         self.taken = 0
         self.began = self.ended = 0.0
+        self.worker_bytes = 0
 
     def __call__(self) -> bool:
         """Counts a step; whether all have been taken."""
@@ -88,12 +99,13 @@ class Clock:
             self.began = self._now()
         if self.taken == self.setup.total:
             self.ended = self._now()
+            self.worker_bytes = sum(private_bytes(process) for process in active_children())
         return self.taken >= self.setup.total
 
     @property
-    def images_per_second(self) -> float:
+    def measured(self) -> Measured:
         """Over the measured steps."""
-        return self.setup.steps * self.setup.batch_size / (self.ended - self.began)
+        return Measured(self.setup.steps * self.setup.batch_size / (self.ended - self.began), self.worker_bytes)
 
     def _now(self) -> float:
         if self.setup.device.type == "cuda":
@@ -102,11 +114,16 @@ class Clock:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most memory that was in use: allocated on the GPU, or resident in this process.
-
-    Worker processes are left out, to the advantage of those that have some: what they share with this one cannot be
-    told apart, and a short-lived child, such as git's, inherits its parent's peak.
-    """
+    """The most memory that was in use: allocated on the GPU, or resident in this process, without its workers."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def private_bytes(process: BaseProcess) -> int:
+    """What a process has in memory that it shares with no other, on Linux; 0 elsewhere."""
+    try:
+        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
