@@ -17,7 +17,7 @@ import click
 
 HERE = Path(__file__).parent
 PEERS = ("ignite_stock", "lightning_stock", "loop")
-WORKERS = (0, 1, 2, 4)
+WORKERS = (0, 2, 4)
 """What is tried for the tuned peers."""
 
 SEARCH = ("--warmup", "5", "--steps", "20")

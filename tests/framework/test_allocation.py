@@ -38,5 +38,4 @@ def faults(how: str) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux" or not hasattr(os, "confstr"), reason="glibc's allocator")
 def test_memory_that_is_kept_is_not_mapped_again() -> None:
-    assert faults("keep") < 200
-    assert faults("leave") > 2000  # the control: else the first figure says nothing
+    assert faults("keep") < faults("leave") / 10
