@@ -33,6 +33,9 @@ PRETRAINED: Mapping[str, Published] = {
     "c1c2c3c40": Published(
         sha256="2b90e89a40c60884e457cb13dd7187db1a463e1ee1bd2e5b0ffddde75e11891e", test_accuracy=0.8893
     ),
+    "c1c2c3c40_quick": Published(
+        sha256="269f5ed61b7aae5d7d95c88241426242408b380981cac53cbb9d0c4371f24185", test_accuracy=0.9059
+    ),
 }
 """By the name of the architecture; the file of a name is `weights/<name>.safetensors`."""
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import click
 
+from framework.environment import describe_environment, version_of
+
 HERE = Path(__file__).parent
 PEERS = ("ignite_stock", "lightning_stock", "loop")
 WORKERS = (0, 2, 4)
@@ -44,6 +46,14 @@ def measure(case: Case, common: list[str], workers: int = 0) -> dict[str, Any]:
         raise click.ClickException(f"{contender} failed:\n{done.stderr}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def machine() -> str:
+    """What it runs on, and with which libraries."""
+    found: dict[str, Any] = describe_environment()
+    libraries = ", ".join(f"{name} {version_of(name)}" for name in ("torch", "pytorch-ignite", "lightning"))
+    gpus = "".join(f", {name}" for name in found["cuda_devices"])
+    return f"{found['cores']} cores of {found['cpu']}{gpus}; Python {found['python']}, {libraries}"
 
 
 @click.command()
@@ -97,9 +107,8 @@ def main(data: Path, device: str, rounds: int, steps: int, warmup: int, batch_si
     (HERE / "results").mkdir(exist_ok=True)
     kind = device.split(":")[0]
     (HERE / "results" / f"throughput-{kind}.json").write_text(json.dumps(objects, indent=2) + "\n", encoding="utf-8")
-    title = (
-        f"# Throughput on {kind}\n\n{precision}, batch {batch_size}, median of {rounds} rounds of {steps} steps.\n\n"
-    )
+    how = f"{precision}, batch {batch_size}, median of {rounds} rounds of {steps} steps"
+    title = f"# Throughput on {kind}\n\n{machine()}; {how}.\n\n"
     (HERE / "RESULTS.md").write_text(title + table + "\n", encoding="utf-8")
 
 
