@@ -107,7 +107,7 @@ def main(data: Path, device: str, rounds: int, steps: int, warmup: int, batch_si
     (HERE / "results").mkdir(exist_ok=True)
     kind = device.split(":")[0]
     (HERE / "results" / f"throughput-{kind}.json").write_text(json.dumps(objects, indent=2) + "\n", encoding="utf-8")
-    how = f"{precision}, batch {batch_size}, median of {rounds} rounds of {steps} steps"
+    how = f"{precision}, batch {batch_size}, median of {rounds} rounds of {steps} steps after {warmup}"
     title = f"# Throughput on {kind}\n\n{machine()}; {how}.\n\n"
     (HERE / "RESULTS.md").write_text(title + table + "\n", encoding="utf-8")
 

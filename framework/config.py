@@ -86,12 +86,8 @@ class AugmentationConfig:
 class OptimizationConfig:
     """The loss, the optimizer and its one-cycle schedule (Smith and Topin 2017)."""
 
-    optimizer: str = setting(
-        "sgd",
-        "the optimizer; sgd has Nesterov momentum, muon is sgd with orthogonalized steps of kernels",
-        choices=("sgd", "adamw", "muon"),
-    )
-    kernel_lr: float = setting(0.015, "the peak learning rate of muon's kernels; lr is that of the rest", least=0.0)
+    optimizer: str = setting("sgd", "the optimizer; sgd and muon take Nesterov steps", choices=("sgd", "adamw", "muon"))
+    kernel_lr: float = setting(0.015, "the peak learning rate of the kernels that muon orthogonalizes", least=0.0)
     lr: float = setting(0.1, "the peak learning rate of the one-cycle schedule", least=0.0)
     warmup: float = setting(0.2, "the share of the steps in which the learning rate rises", least=0.0, most=1.0)
     momentum: float = setting(0.9, "momentum of sgd and muon, first beta of adamw", least=0.0, most=0.9999)
