@@ -232,3 +232,8 @@ register("c1c2c3c40_quick")(
 
 Its parameters are at half the size, where each is used 256 times an image, in widths that fill whole vectors.
 """
+
+register("c1c2c3c40_small")(
+    functools.partial(c1c2c3c40, widths=(24, 48, 48, 192), depths=(0, 1, 1, 0), separable_c3=True, act=nn.SiLU)
+)
+"""The same with fewer than 100,000 parameters."""
