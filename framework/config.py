@@ -34,10 +34,11 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """Which architecture, with which options."""
+    """Which architecture, with which options and which beginning."""
 
     arch: str = setting("", "a registered architecture, or package.module:callable")
     arch_options: Mapping[str, Any] = setting({}, "the architecture's options, as a JSON object")
+    whiten: bool = setting(False, "a first convolution that whitens the training images and is not trained")
 
     def __post_init__(self) -> None:
         check_section(self)

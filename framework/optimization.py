@@ -69,7 +69,7 @@ def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
         return AdamW(groups, config.lr, betas=(config.momentum, 0.999), fused=True, capturable=capturable)
     optimizer = SGD(groups, config.lr, config.momentum, nesterov=config.momentum > 0, fused=True)
     if config.momentum > 0:
-        for parameter in model.parameters():
+        for parameter in (parameter for group in groups for parameter in group["params"]):
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimizer
 

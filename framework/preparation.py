@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from framework.augment import Augmentation, build_augmentation
 from framework.config import Config
@@ -16,6 +18,7 @@ from framework.data import (
     channel_statistics,
     evaluation_batches,
     held_out_split,
+    normalize,
 )
 from framework.sources import ImageData, cache_folder, open_data
 
@@ -41,6 +44,12 @@ class Prepared:
         """(C, H, W) of an image."""
         height, width = self.data.train_images.shape[1:3]
         return self.data.channels, int(height), int(width)
+
+    def sample(self, most: int = 1000) -> Tensor:
+        """At most so many of the images that are trained on, spread evenly, as a network takes them (N, C, H, W)."""
+        trained = self.batches.indices
+        chosen = self.data.train_images[trained[:: -(-len(trained) // most)]]
+        return normalize(torch.from_numpy(chosen), self.statistics)
 
     def validation(self, batch_size: int = 64) -> Iterator[Batch]:
         """This process's share of the held-out images as they are, in batches; all together see what one would."""

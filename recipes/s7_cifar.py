@@ -83,6 +83,7 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
     from framework.processes import together
     from framework.randomness import torch_seed
     from framework.training import fit, make_training
+    from framework.whitening import whiten_first_convolution
     from recipes.artefacts import describe, record_results, record_start
     from recipes.resuming import go_on, read_saved
     from recipes.summary import declared
@@ -103,6 +104,8 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
         findings = check(network, images.input_shape, declared(config.constraints))
         if not config.constraints.unconstrained:
             require(findings)
+        if config.network.whiten:
+            whiten_first_convolution(network, images.sample())
         network.to(device).to(memory_format=torch.channels_last)
 
         # A used directory goes on from its newest checkpoint, in the way of computing that it began with.

@@ -7,7 +7,14 @@ from torch import Tensor, nn
 from architectures import create
 from architectures.registry import ArchitectureError
 
-FAMILY = ["c1c2c3c40", "c1c2c3c40_quick", "c1c2c3c40_small", "c1c2c3c40_reference", "c1c2c3c40_dilated", "c1c2c3c40_maxpool"]
+FAMILY = [
+    "c1c2c3c40",
+    "c1c2c3c40_quick",
+    "c1c2c3c40_small",
+    "c1c2c3c40_reference",
+    "c1c2c3c40_dilated",
+    "c1c2c3c40_maxpool",
+]
 WIDTHS = (8, 16, 20, 40)
 
 

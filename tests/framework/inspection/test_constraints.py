@@ -38,7 +38,9 @@ def holds(network: nn.Module, **declared: Any) -> bool:
     return finding.holds
 
 
-@pytest.mark.parametrize("name", ["c1c2c3c40", "c1c2c3c40_quick", "c1c2c3c40_small", "c1c2c3c40_reference", "c1c2c3c40_dilated"])
+@pytest.mark.parametrize(
+    "name", ["c1c2c3c40", "c1c2c3c40_quick", "c1c2c3c40_small", "c1c2c3c40_reference", "c1c2c3c40_dilated"]
+)
 def test_the_assignment_is_met(name: str) -> None:
     findings = check(create(name), SHAPE, ASSIGNMENT)
     assert len(findings) == 7
