@@ -22,7 +22,7 @@ def patch_covariance(images: Tensor, kernel: tuple[int, int], dilation: tuple[in
     """
     dimension = images.shape[1] * kernel[0] * kernel[1]
     total, count = torch.zeros(dimension, dimension, dtype=torch.float64), 0
-    for some in images.split(500):
+    for some in torch.split(images, 500):
         patches = F.unfold(some, kernel, dilation=dilation).transpose(1, 2).reshape(-1, dimension)
         total += (patches.T @ patches).double()
         count += len(patches)
@@ -36,9 +36,8 @@ def whitening_filters(covariance: Tensor, filters: int) -> Tensor:
     then all negatives. Raises EmberfieldError for more filters than twice the directions.
     """
     if filters > 2 * len(covariance):
-        raise EmberfieldError(
-            f"{filters} filters cannot whiten patches of {len(covariance)} numbers; valid: up to twice"
-        )
+        most = 2 * len(covariance)
+        raise EmberfieldError(f"{filters} filters for patches of {len(covariance)} numbers; whiten takes up to {most}")
     variances, directions = torch.linalg.eigh(covariance)
     scaled = (directions / (variances.clamp_min(0) + FLOOR).sqrt()).T.flip(0)
     # A direction's sign is the algorithm's whim; its largest number is made positive, so that it is the same anywhere.
@@ -56,9 +55,7 @@ def whiten_first_convolution(network: nn.Module, images: Tensor) -> None:
     """
     first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
     if first is None or first.groups != 1 or first.in_channels != images.shape[1]:
-        raise EmberfieldError(
-            f"whiten needs a first convolution of {images.shape[1]} channels; the network has {first}"
-        )
+        raise EmberfieldError(f"whiten needs a first convolution of {images.shape[1]} channels, not {first}")
     (height, width), (down, across) = first.kernel_size, first.dilation
     filters = whitening_filters(patch_covariance(images, (height, width), (down, across)), first.out_channels)
     with torch.no_grad():

@@ -7,14 +7,7 @@ from torch import Tensor, nn
 from architectures import create
 from architectures.registry import ArchitectureError
 
-FAMILY = [
-    "c1c2c3c40",
-    "c1c2c3c40_quick",
-    "c1c2c3c40_small",
-    "c1c2c3c40_reference",
-    "c1c2c3c40_dilated",
-    "c1c2c3c40_maxpool",
-]
+FAMILY = ["c1c2c3c40"] + [f"c1c2c3c40_{form}" for form in ("quick", "small", "reference", "dilated", "maxpool")]
 WIDTHS = (8, 16, 20, 40)
 
 
@@ -31,6 +24,10 @@ def test_registered_networks_keep_the_budget_and_give_logits(name: str) -> None:
     network = create(name)
     assert parameters(network) < 200_000
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+
+
+def test_small_has_fewer_than_100_000_parameters() -> None:
+    assert parameters(create("c1c2c3c40_small")) == 94_114 < 100_000 < parameters(create("c1c2c3c40_quick"))
 
 
 @pytest.mark.parametrize("name", FAMILY)

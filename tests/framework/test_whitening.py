@@ -63,10 +63,10 @@ def test_filters_are_the_same_for_any_signs_and_strongest_first() -> None:
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (nn.Linear(3, 3), "the network has None"),
-        (nn.Conv2d(1, 8, 3), r"3 channels; the network has Conv2d\(1, 8"),
+        (nn.Linear(3, 3), "not None"),
+        (nn.Conv2d(1, 8, 3), r"3 channels, not Conv2d\(1, 8"),
         (nn.Conv2d(3, 3, 3, groups=3), "groups=3"),
-        (nn.Conv2d(3, 55, 3), "55 filters cannot whiten patches of 27"),
+        (nn.Conv2d(3, 55, 3), "55 filters for patches of 27 numbers; whiten takes up to 54"),
     ],
 )
 def test_a_network_that_cannot_whiten_is_refused(network: nn.Module, message: str) -> None:
