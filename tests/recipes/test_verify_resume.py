@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.recipes.running import ROOT
 
 COMMAND = (
@@ -12,8 +14,10 @@ COMMAND = (
 )
 
 
-def test_a_killed_run_is_proved_equal() -> None:
-    done = subprocess.run([sys.executable, *COMMAND, "--kills", "2"], cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.parametrize("options", [(), ("--preset", "quick", "--batch-size", "32")], ids=["sgd", "whitened, muon"])
+def test_a_killed_run_is_proved_equal(options: tuple[str, ...]) -> None:
+    command = [sys.executable, *COMMAND, *options, "--kills", "2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
     assert lines[0].startswith("left alone: 2 epochs in ")
