@@ -34,7 +34,10 @@ PRETRAINED: Mapping[str, Published] = {
         sha256="2b90e89a40c60884e457cb13dd7187db1a463e1ee1bd2e5b0ffddde75e11891e", test_accuracy=0.8893
     ),
     "c1c2c3c40_quick": Published(
-        sha256="269f5ed61b7aae5d7d95c88241426242408b380981cac53cbb9d0c4371f24185", test_accuracy=0.9059
+        sha256="b2c96d3ec7fa84e60216c8f8178aef3cbd33e11b4253738b4038f834b55e3a97", test_accuracy=0.9228
+    ),
+    "c1c2c3c40_small": Published(
+        sha256="0cae1dfcd3dbd110f004c3ad2d6417fcb91deff7ac21bf0679aefb7c078ddbee", test_accuracy=0.8994
     ),
 }
 """By the name of the architecture; the file of a name is `weights/<name>.safetensors`."""
