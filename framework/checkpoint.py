@@ -74,5 +74,5 @@ def load_weights(model: nn.Module, weights: object, source: str) -> None:
             )
     try:
         model.load_state_dict(weights)
-    except (RuntimeError, NotImplementedError) as error:  # tensors of a layout that cannot be copied
+    except RuntimeError as error:  # tensors of a layout that cannot be copied
         raise CheckpointError(f"{source} holds weights that cannot be used: {str(error).splitlines()[0]}") from error

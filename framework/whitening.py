@@ -22,7 +22,7 @@ def patch_covariance(images: Tensor, kernel: tuple[int, int], dilation: tuple[in
     """
     dimension = images.shape[1] * kernel[0] * kernel[1]
     total, count = torch.zeros(dimension, dimension, dtype=torch.float64), 0
-    for some in torch.split(images, 500):
+    for some in torch.split(images, 20):
         patches = F.unfold(some, kernel, dilation=dilation).transpose(1, 2).reshape(-1, dimension)
         total += (patches.T @ patches).double()
         count += len(patches)
