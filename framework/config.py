@@ -93,6 +93,9 @@ class OptimizationConfig:
     warmup: float = setting(0.2, "the share of the steps in which the learning rate rises", least=0.0, most=1.0)
     momentum: float = setting(0.9, "momentum of sgd and muon, first beta of adamw", least=0.0, most=0.9999)
     weight_decay: float = setting(5e-4, "decay of weight matrices and kernels, not of norms and biases", least=0.0)
+    kernel_weight_decay: float | None = setting(
+        None, "decay of the kernels that muon orthogonalizes, if not that of the others", least=0.0
+    )
     label_smoothing: float = setting(0.0, "weight of the uniform distribution in the target", least=0.0, most=0.9999)
     clip_norm: float | None = setting(None, "the largest gradient norm; larger ones are scaled down", least=1e-12)
 

@@ -39,8 +39,11 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     ]
 
 
-def muon_groups(groups: list[dict[str, Any]], kernel_lr: float) -> list[dict[str, Any]]:
+def muon_groups(groups: list[dict[str, Any]], kernel_lr: float, kernel_weight_decay: float) -> list[dict[str, Any]]:
     """`parameter_groups` with a third one, of the kernels that mix channels.
+
+    Their steps are as long as a matrix of that shape with singular values of one, not as their gradient, so that they
+    take a learning rate and a decay of their own.
 
     A depthwise kernel doesn't: it is a list of filters and no matrix. The head's matrix is left to SGD, as in Jordan
     et al. 2024.
@@ -51,7 +54,7 @@ def muon_groups(groups: list[dict[str, Any]], kernel_lr: float) -> list[dict[str
     return [
         decayed | {"params": rest, "kernels": False},
         others | {"kernels": False},
-        decayed | {"params": kernels, "kernels": True, "lr": kernel_lr},
+        {"params": kernels, "kernels": True, "lr": kernel_lr, "weight_decay": kernel_weight_decay},
     ]
 
 
@@ -63,7 +66,8 @@ def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
     """
     groups = parameter_groups(model, config.weight_decay)
     if config.optimizer == "muon":
-        return Muon(muon_groups(groups, config.kernel_lr), config.lr, config.momentum)
+        decay = config.weight_decay if config.kernel_weight_decay is None else config.kernel_weight_decay
+        return Muon(muon_groups(groups, config.kernel_lr, decay), config.lr, config.momentum)
     if config.optimizer == "adamw":
         capturable = next(model.parameters()).is_cuda
         return AdamW(groups, config.lr, betas=(config.momentum, 0.999), fused=True, capturable=capturable)

@@ -57,7 +57,7 @@ def whiten_first_convolution(network: nn.Module, images: Tensor) -> None:
     if first is None or first.groups != 1 or first.in_channels != images.shape[1]:
         raise EmberfieldError(f"whiten needs a first convolution of {images.shape[1]} channels, not {first}")
     (height, width), (down, across) = first.kernel_size, first.dilation
-    filters = whitening_filters(patch_covariance(images, (height, width), (down, across)), first.out_channels)
+    filters = whitening_filters(patch_covariance(images, (height, width), (down, across)), len(first.weight))
     with torch.no_grad():
         first.weight.copy_(filters.view_as(first.weight))
     first.weight.requires_grad_(False)

@@ -1,0 +1,94 @@
+"""Networks in which every feature also looks for its own mirror image.
+
+Convolutions over the group of two elements, the identity and the reflection of left and right (Cohen and Welling 2016,
+"Group Equivariant Convolutional Networks", section 6): maps come in pairs, the first half of them and, in the same
+order, their partners. A partner's kernel is the mirror image of the first's, so that mirroring the image mirrors all
+maps and swaps the pairs. Half the parameters are left for the same arithmetic, and no training image has to teach again
+what its mirror image has taught.
+
+A convolution of stride 2 on a map of even size takes its pixels from a grid that is not its own mirror image. Behind
+one, the two classifications of an image and its mirror image are close, not the same.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from architectures.registry import ArchitectureError
+
+
+class MirrorConv2d(nn.Conv2d):
+    """A convolution of paired maps, with the same shapes, settings and arithmetic as `conv`, whose place it takes.
+
+    `weight` holds the kernels of the first half of the output, (out_channels / 2, in_channels / groups, height, width);
+    those of their partners follow from it. With `lifts` the input is an image or its like, whose channels are no pairs.
+    In a convolution of several groups a feature sees its own group, and its partner the mirror image of that.
+
+    Raises ArchitectureError for an odd number of maps or, if not one, groups.
+    """
+
+    def __init__(self, conv: nn.Conv2d, *, lifts: bool = False) -> None:
+        paired = {"in_channels": 2 if lifts else conv.in_channels, "out_channels": conv.out_channels}
+        if conv.groups > 1:
+            paired["groups"] = conv.groups
+        for name, count in paired.items():
+            if count % 2:
+                raise ArchitectureError(f"{name} {count} of {conv} cannot be paired with mirror images: it is odd")
+        super().__init__(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,  # type: ignore[arg-type]
+            conv.stride,  # type: ignore[arg-type]
+            conv.padding,  # type: ignore[arg-type]
+            conv.dilation,  # type: ignore[arg-type]
+            conv.groups,
+            conv.bias is not None,
+            conv.padding_mode,
+        )
+        self.lifts = lifts
+        self.weight = nn.Parameter(conv.weight.detach()[: conv.out_channels // 2].clone())
+        if conv.bias is not None:
+            self.bias = nn.Parameter(conv.bias.detach()[: conv.out_channels // 2].clone())
+
+    def kernels(self) -> Tensor:
+        """The kernels of all maps, (out_channels, in_channels / groups, height, width)."""
+        partners = self.weight.flip(3)
+        if not self.lifts and self.groups == 1:
+            partners = partners.roll(self.in_channels // 2, 1)
+        return torch.cat([self.weight, partners])
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, H', W')."""
+        bias = None if self.bias is None else self.bias.repeat(2)
+        output: Tensor = self._conv_forward(input, self.kernels(), bias)
+        return output
+
+
+class MirrorLinear(nn.Linear):
+    """A linear layer of the means of pairs, (N, in_features) -> (N, out_features), in the place of `linear`.
+
+    `weight` is (out_features, in_features / 2). Raises ArchitectureError for an odd number of features.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        if linear.in_features % 2:
+            raise ArchitectureError(f"{linear} has an odd number of features: they cannot be paired with mirror images")
+        super().__init__(linear.in_features // 2, linear.out_features, linear.bias is not None)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Swapping the halves of the input changes nothing."""
+        return super().forward((input[..., : self.in_features] + input[..., self.in_features :]) / 2)
+
+
+def mirrored(network: nn.Module) -> nn.Module:
+    """The network, changed in place: every convolution becomes a MirrorConv2d, every linear layer a MirrorLinear.
+
+    Its first convolution has to be the one of the image. What lies between has to treat all maps alike, as
+    normalisations, activations and pooling do. Raises ArchitectureError where maps cannot be paired.
+    """
+    convolutions = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    for number, (name, conv) in enumerate(convolutions.items()):
+        network.set_submodule(name, MirrorConv2d(conv, lifts=number == 0))
+    for name, module in list(network.named_modules()):
+        if isinstance(module, nn.Linear):
+            network.set_submodule(name, MirrorLinear(module))
+    return network
