@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from architectures import create
 from architectures.registry import ArchitectureError
 
-FAMILY = ["c1c2c3c40"] + [f"c1c2c3c40_{form}" for form in ("quick", "small", "reference", "dilated", "maxpool")]
+FAMILY = ["c1c2c3c40"] + [
+    f"c1c2c3c40_{form}" for form in ("quick", "small", "mirror", "reference", "dilated", "maxpool")
+]
 WIDTHS = (8, 16, 20, 40)
 
 

@@ -63,3 +63,19 @@ def test_kernels_step_like_torchs_muon_and_the_rest_like_sgd() -> None:
     for name, parameter in network.named_parameters():
         if name != "0.weight":
             torch.testing.assert_close(parameter, plain.get_parameter(name))
+
+
+def test_kernels_have_a_decay_of_their_own() -> None:
+    plain, decayed, before = small(), small(), small().get_parameter("0.weight").detach()
+    settings = {"optimizer": "muon", "lr": 0.1, "kernel_lr": 0.02, "weight_decay": 0.1}
+    optimizers = [
+        make_optimizer(plain, OptimizationConfig(**settings, kernel_weight_decay=0.0)),
+        make_optimizer(decayed, OptimizationConfig(**settings, kernel_weight_decay=0.5)),
+    ]
+    for optimizer, network in zip(optimizers, (plain, decayed), strict=True):
+        for parameter, gradient in zip(network.parameters(), gradients(0), strict=True):
+            parameter.grad = gradient.reshape(parameter.shape)
+        optimizer.step()
+    for name, parameter in plain.named_parameters():
+        expected = parameter - 0.02 * 0.5 * before if name == "0.weight" else parameter
+        torch.testing.assert_close(decayed.get_parameter(name), expected)

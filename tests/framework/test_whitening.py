@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from architectures import create
+from architectures.mirror import mirrored
 from framework.checkpoint import load_checkpoint
 from framework.config import Config
 from framework.errors import EmberfieldError
@@ -53,6 +54,16 @@ def test_outputs_are_uncorrelated_and_of_one_variance(dilation: int) -> None:
     assert (found[:8, :8] - torch.eye(8)).abs().max() < 0.01
     torch.testing.assert_close(found[8:, :8], -found[:8, :8])
     assert before.tril(-1).abs().max() > 0.3 * before.diagonal().max()  # the control: others are correlated
+
+
+def test_maps_in_mirrored_pairs_are_whitened_too() -> None:
+    torch.manual_seed(0)
+    images, network = smooth_images(), mirrored(nn.Sequential(nn.Conv2d(3, 16, 3, bias=False)))
+    whiten_first_convolution(network, images)
+    found = second_moments(network(images))
+    for first in (0, 8):  # four directions and their negatives, and the same of the mirror images
+        assert (found[first : first + 4, first : first + 4] - torch.eye(4)).abs().max() < 0.01
+    torch.testing.assert_close(found[:4, 4:8], -found[:4, :4])
 
 
 def test_filters_are_the_same_for_any_signs_and_strongest_first() -> None:
