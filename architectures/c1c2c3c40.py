@@ -15,7 +15,6 @@ from typing import Any, Literal, get_args
 
 from torch import nn
 
-from architectures.mirror import mirrored
 from architectures.primitives import Activation, Norm, Residual, conv_norm_act, separable_conv_norm_act
 from architectures.registry import ArchitectureError, register
 
@@ -238,31 +237,3 @@ register("c1c2c3c40_small")(
     functools.partial(c1c2c3c40, widths=(24, 48, 48, 192), depths=(0, 1, 1, 0), separable_c3=True, act=nn.SiLU)
 )
 """The same with fewer than 100,000 parameters."""
-
-
-@register("c1c2c3c40_mirror")
-def c1c2c3c40_mirror(
-    *,
-    num_classes: int = 10,
-    in_channels: int = 3,
-    widths: Sequence[int] = (32, 96, 112, 384),
-    width: float = 1.0,
-    depths: Sequence[int] = (0, 1, 1, 0),
-    norm: Norm = nn.BatchNorm2d,
-    act: Activation = nn.SiLU,
-) -> nn.Module:
-    """`c1c2c3c40_quick` with maps in pairs, which share their kernels: wider for the same parameters.
-
-    `widths` count both maps of a pair, so they have to be even. Arguments and errors as of `c1c2c3c40`.
-    """
-    network = c1c2c3c40(
-        num_classes=num_classes,
-        in_channels=in_channels,
-        widths=widths,
-        width=width,
-        depths=depths,
-        separable_c3=True,
-        norm=norm,
-        act=act,
-    )
-    return mirrored(network)

@@ -80,15 +80,18 @@ class MirrorLinear(nn.Linear):
 
 
 def mirrored(network: nn.Module) -> nn.Module:
-    """The network, changed in place: every convolution becomes a MirrorConv2d, every linear layer a MirrorLinear.
+    """The network, changed in place: every convolution becomes a MirrorConv2d, its linear layer a MirrorLinear.
 
-    Its first convolution has to be the one of the image. What lies between has to treat all maps alike, as
-    normalisations, activations and pooling do. Raises ArchitectureError where maps cannot be paired.
+    Its first convolution has to be the one of the image, its linear layer the head, which gets new weights. What lies
+    between has to treat all maps alike, as normalisations, activations and pooling do. Raises ArchitectureError where
+    maps cannot be paired, or without exactly one linear layer: a convolution's logits would be paired too.
     """
     convolutions = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    heads = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+    if len(heads) != 1:
+        raise ArchitectureError(f"mirrored pairs need one linear layer, the head, not {len(heads)}: {list(heads)}")
     for number, (name, conv) in enumerate(convolutions.items()):
         network.set_submodule(name, MirrorConv2d(conv, lifts=number == 0))
-    for name, module in list(network.named_modules()):
-        if isinstance(module, nn.Linear):
-            network.set_submodule(name, MirrorLinear(module))
+    for name, linear in heads.items():
+        network.set_submodule(name, MirrorLinear(linear))
     return network

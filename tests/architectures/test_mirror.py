@@ -154,6 +154,14 @@ def test_odd_groups_widths_and_features_are_errors() -> None:
         MirrorLinear(nn.Linear(5, 2))
 
 
+def test_a_network_whose_head_would_be_paired_is_refused() -> None:
+    for head in ("conv1x1", "conv3x3"):
+        with pytest.raises(ArchitectureError, match="one linear layer, the head, not 0"):
+            mirrored(c1c2c3c40(head=head))  # type: ignore[arg-type]
+    with pytest.raises(ArchitectureError, match="not 2: "):
+        mirrored(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(4, 4), nn.Linear(4, 2)))
+
+
 def test_copies_and_state_dicts_hold_all_there_is() -> None:
     torch.manual_seed(0)
     network, other = create("c1c2c3c40_mirror").eval(), create("c1c2c3c40_mirror").eval()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from architectures import create
-from architectures.mirror import mirrored
+from architectures.mirror import MirrorConv2d
 from framework.checkpoint import load_checkpoint
 from framework.config import Config
 from framework.errors import EmberfieldError
@@ -58,7 +58,7 @@ def test_outputs_are_uncorrelated_and_of_one_variance(dilation: int) -> None:
 
 def test_maps_in_mirrored_pairs_are_whitened_too() -> None:
     torch.manual_seed(0)
-    images, network = smooth_images(), mirrored(nn.Sequential(nn.Conv2d(3, 16, 3, bias=False)))
+    images, network = smooth_images(), MirrorConv2d(nn.Conv2d(3, 16, 3, bias=False), lifts=True)
     whiten_first_convolution(network, images)
     found = second_moments(network(images))
     for first in (0, 8):  # four directions and their negatives, and the same of the mirror images
