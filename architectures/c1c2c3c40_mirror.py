@@ -1,5 +1,6 @@
 """The family's quick form with maps in mirrored pairs."""
 
+import functools
 from collections.abc import Sequence
 
 from torch import nn
@@ -35,3 +36,7 @@ def c1c2c3c40_mirror(
         act=act,
     )
     return mirrored(network)
+
+
+register("c1c2c3c40_mirror_small")(functools.partial(c1c2c3c40_mirror, widths=(32, 64, 80, 288)))
+"""The same with fewer than 100,000 parameters."""

@@ -98,6 +98,11 @@ class OptimizationConfig:
     )
     label_smoothing: float = setting(0.0, "weight of the uniform distribution in the target", least=0.0, most=0.9999)
     clip_norm: float | None = setting(None, "the largest gradient norm; larger ones are scaled down", least=1e-12)
+    teacher: str | None = setting(
+        None, "learn from a trained network's answers too: an architecture with published weights, a run or checkpoint"
+    )
+    teacher_weight: float = setting(0.9, "the teacher's share in the loss, beside the labels", least=0.0, most=1.0)
+    temperature: float = setting(2.0, "what the logits are divided by to compare them with the teacher's", least=0.01)
 
     def __post_init__(self) -> None:
         check_section(self)

@@ -64,6 +64,11 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def teacher(self) -> Path:
+        """A copy of the network whose answers are learnt too, where there is one: a resume asks no other."""
+        return self.path / "teacher.pt"
+
+    @property
     def best(self) -> Path:
         """The weights with the best accuracy on the held-out images."""
         return self.path / "best.pt"

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from framework.data import Statistics, normalizer
+from framework.distillation import Teacher
 from framework.optimization import gradient_norm
 from framework.precision import arithmetic
 from framework.processes import ALONE, Processes
@@ -40,10 +41,11 @@ def make_step(
     device: torch.device,
     precision: str,
     clip_norm: float | None = None,
+    teacher: Teacher | None = None,
     undoes: bool = False,
     processes: Processes = ALONE,
 ) -> Step:
-    """A step of `forward`, each of the `processes` on its share of the batch.
+    """A step of `forward`, each of the `processes` on its share of the batch; a `teacher` has a say in the loss.
 
     A loss or gradient that is not finite leaves weights and optimizer state as they were; so it does buffers, if the
     step `undoes` what the forward pass did to them. The optimizer reads that from the tensor `found_inf`, as
@@ -57,6 +59,8 @@ def make_step(
         with arithmetic(device, precision):
             logits = forward(normalized(images))
         own = loss(logits.float(), labels)
+        if teacher is not None:
+            own = teacher.mixed(own, logits.float(), images, precision)
         optimizer.zero_grad()
         own.backward()
         norm = gradient_norm(parameters, clip_norm)

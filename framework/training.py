@@ -13,6 +13,7 @@ from framework.config import Config
 from framework.data import Batch, evaluation_batch_size
 from framework.description import Description
 from framework.device_batches import DeviceBatches
+from framework.distillation import Teacher
 from framework.engines import make_ema, make_evaluator, make_trainer
 from framework.environment import default_workers, require_compiler
 from framework.errors import StoppedError
@@ -46,11 +47,13 @@ def make_training(
     description: Description,
     notify: Callable[[str], None],
     cycle_start: int = 0,
+    teacher: Teacher | None = None,
     processes: Processes = ALONE,
 ) -> TrainingState:
     """Optimizer, one-cycle schedule, average and trainer for a network on its device, in each of the `processes`.
 
-    The schedule goes over the steps from `cycle_start` to the last; `notify` is told of steps that are left out.
+    The schedule goes over the steps from `cycle_start` to the last; `notify` is told of steps that are left out. The
+    network learns from a `teacher` too, if there is one.
     """
     optimizer = make_optimizer(network, config.optimization)
     steps = config.training.epochs * images.batches.epoch_length
@@ -74,6 +77,7 @@ def make_training(
         device=device,
         precision=description.precision,
         clip_norm=config.optimization.clip_norm,
+        teacher=teacher,
         undoes=skips,
         processes=processes,
     )

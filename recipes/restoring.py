@@ -103,9 +103,21 @@ def test_figures(
     """'accuracy' (a share) and 'loss' on all test images, in float32 whatever the training's precision was.
 
     With `flip_average` each image and its mirror image decide together. `limit` cuts a dry run off after that many
-    batches. Raises DataError for images of other classes or channels than
-    the network's.
+    batches. Raises DataError as `require_same_classes` does.
     """
+    require_same_classes(restored, data)
+    statistics = restored.description.statistics
+    network = FlipAveraged(restored.network) if flip_average else restored.network
+    evaluator = make_evaluator(network, statistics=statistics, device=restored.device, precision="float32")
+    every = np.arange(len(data.test_labels))
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 keeps 10 bits of float32's 23
+        size = evaluation_batch_size(restored.device)
+        evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, batch_size=size, limit=limit))
+    return dict(evaluator.state.metrics)
+
+
+def require_same_classes(restored: Restored, data: ImageData) -> None:
+    """Raises DataError for images of other classes or channels than the network's."""
     description = restored.description
     if list(data.class_names) != description.class_names:
         raise DataError(
@@ -114,10 +126,3 @@ def test_figures(
         )
     if data.channels != description.in_channels:
         raise DataError(f"{data.name} has {data.channels} channels; {restored.source} takes {description.in_channels}")
-    network = FlipAveraged(restored.network) if flip_average else restored.network
-    evaluator = make_evaluator(network, statistics=description.statistics, device=restored.device, precision="float32")
-    every = np.arange(len(data.test_labels))
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 keeps 10 bits of float32's 23
-        size = evaluation_batch_size(restored.device)
-        evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, batch_size=size, limit=limit))
-    return dict(evaluator.state.metrics)

@@ -8,7 +8,7 @@ from architectures import create
 from architectures.registry import ArchitectureError
 
 FAMILY = ["c1c2c3c40"] + [
-    f"c1c2c3c40_{form}" for form in ("quick", "small", "mirror", "reference", "dilated", "maxpool")
+    f"c1c2c3c40_{form}" for form in ("quick", "small", "mirror", "mirror_small", "reference", "dilated", "maxpool")
 ]
 WIDTHS = (8, 16, 20, 40)
 
@@ -28,8 +28,9 @@ def test_registered_networks_keep_the_budget_and_give_logits(name: str) -> None:
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 
 
-def test_small_has_fewer_than_100_000_parameters() -> None:
+def test_the_small_ones_have_fewer_than_100_000_parameters() -> None:
     assert parameters(create("c1c2c3c40_small")) == 94_114 < 100_000 < parameters(create("c1c2c3c40_quick"))
+    assert parameters(create("c1c2c3c40_mirror_small")) == 99_018 < 100_000 < parameters(create("c1c2c3c40_mirror"))
 
 
 @pytest.mark.parametrize("name", FAMILY)
