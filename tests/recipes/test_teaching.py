@@ -80,6 +80,14 @@ def test_a_killed_student_goes_on_with_its_own_teacher_though_the_other_is_gone(
     assert lost.exit_code == 5 and "there is no checkpoint at" in lost.output
 
 
+def test_the_answer_sheet_names_the_teacher(
+    student: tuple[Path, str], finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    assert run("report", student[0], "--out", tmp_path, "--device", "cpu").exit_code == 0
+    line = f"| taught by | {finished[0]}, whose answers are 0.9 of the loss |"
+    assert line in (tmp_path / "report.md").read_text().replace("\\", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
