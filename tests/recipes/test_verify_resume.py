@@ -14,7 +14,9 @@ COMMAND = (
 )
 
 
-@pytest.mark.parametrize("options", [(), ("--preset", "small", "--batch-size", "32")], ids=["sgd", "whitened, muon"])
+@pytest.mark.parametrize(
+    "options", [(), ("--preset", "clock", "--whiten", "--batch-size", "32")], ids=["sgd", "whitened, muon"]
+)
 def test_a_killed_run_is_proved_equal(options: tuple[str, ...]) -> None:
     command = [sys.executable, *COMMAND, *options, "--kills", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
