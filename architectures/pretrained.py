@@ -36,6 +36,9 @@ PRETRAINED: Mapping[str, Published] = {
     "c1c2c3c40_mirror": Published(
         sha256="dff788723e97f76fe82af07dfb1ae444985db4d7c65c50a488f3ca2fae5d3373", test_accuracy=0.9353
     ),
+    "c1c2c3c40_mirror_small": Published(
+        sha256="81d69ebf44f4caafcca6c88c0fb7db826bf844dc3b47aa18aeede85544269d01", test_accuracy=0.9297
+    ),
     "c1c2c3c40_quick": Published(
         sha256="b2c96d3ec7fa84e60216c8f8178aef3cbd33e11b4253738b4038f834b55e3a97", test_accuracy=0.9228
     ),
