@@ -1,6 +1,8 @@
 """Learning from a trained network's answers beside the labels: distillation (Hinton, Vinyals and Dean 2015)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -36,11 +38,16 @@ class Teacher:
     weight: float
     temperature: float
 
+    @cached_property
+    def normalized(self) -> Callable[[Tensor], Tensor]:
+        """Its `framework.data.normalizer`; made once, as a step that is captured as a graph may not copy to a GPU."""
+        return normalizer(self.statistics, next(self.network.parameters()).device)
+
     @torch.no_grad()
     def answers(self, images: Tensor, precision: str) -> Tensor:
         """Its logits (N, classes) in float32, for uint8 images (N, H, W, C) on its device."""
         with arithmetic(images.device, precision):
-            logits: Tensor = self.network(normalizer(self.statistics, images.device)(images))
+            logits: Tensor = self.network(self.normalized(images))
         return logits.float()
 
     def mixed(self, loss: Tensor, logits: Tensor, images: Tensor, precision: str) -> Tensor:

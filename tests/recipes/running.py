@@ -1,5 +1,7 @@
 """The command line called as a user would, for the tests of every command."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -22,3 +24,21 @@ def run(*arguments: str | Path) -> Result:
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Every file of a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def run_killed_after(step: int, *arguments: str) -> int:
+    """The exit code of a command in a process of its own, killed as soon as the checkpoint of `step` is written."""
+    code = (
+        "import os, sys\n"
+        "from framework import generations\n"
+        "real = generations.save_checkpoint\n"
+        "def save(path, state):\n"
+        "    real(path, state)\n"
+        f"    if path.name == 'step-{step:09}.pt':\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "generations.save_checkpoint = save\n"
+        "from recipes.s7_cifar import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode

@@ -16,7 +16,7 @@ from framework.checkpoint import load_checkpoint, save_checkpoint
 from framework.config import ConstraintsConfig
 from framework.inspection.constraints import FORBIDDABLE, REQUIRABLE, Constraints
 from recipes.s7_cifar import DEFAULTS
-from tests.recipes.running import QUICK, ROOT, run, snapshot
+from tests.recipes.running import QUICK, ROOT, run, run_killed_after, snapshot
 
 LAST = "checkpoints/step-000000012.pt"
 """The newest checkpoint of the finished run."""
@@ -139,20 +139,7 @@ def test_a_finished_run_with_more_epochs_begins_a_new_cycle(finished: tuple[Path
 def test_resume_after_the_first_epoch_equals_an_uninterrupted_run(finished: tuple[Path, str], tmp_path: Path) -> None:
     """The state after epoch 1 is what a process killed in epoch 2 leaves; the resume has another process's state."""
     whole = load_checkpoint(finished[0] / LAST)
-    code = (
-        "import os, sys\n"
-        "from framework import generations\n"
-        "real = generations.save_checkpoint\n"
-        "def save(path, state):\n"
-        "    real(path, state)\n"
-        "    if path.name == 'step-000000006.pt':\n"
-        "        os.kill(os.getpid(), 9)\n"
-        "generations.save_checkpoint = save\n"
-        "from recipes.s7_cifar import main\n"
-        "main(sys.argv[1:])\n"
-    )
-    command = [sys.executable, "-c", code, *QUICK, "--epochs", "2", "--out", str(tmp_path / "run")]
-    assert subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode == -9
+    assert run_killed_after(6, *QUICK, "--epochs", "2", "--out", str(tmp_path / "run")) == -9
     assert len(load_checkpoint(tmp_path / "run" / "checkpoints" / "step-000000006.pt")["history"]) == 1
     resumed = run("--out", tmp_path / "run", "--resume")
     assert resumed.exit_code == 0, resumed.output

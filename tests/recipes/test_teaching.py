@@ -1,15 +1,13 @@
 """Runs that learn from another run's network."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from framework.checkpoint import load_checkpoint
 from framework.comparison import first_difference
-from tests.recipes.running import QUICK, ROOT, run
+from tests.recipes.running import QUICK, run, run_killed_after
 
 STUDENT = (*QUICK, "--epochs", "2", "--seed", "1", "--checkpoint-every", "1")
 LAST = Path("checkpoints") / "step-000000012.pt"
@@ -55,21 +53,8 @@ def test_a_killed_student_goes_on_with_its_own_teacher_though_the_other_is_gone(
     student: tuple[Path, str], finished: tuple[Path, str], tmp_path: Path
 ) -> None:
     shutil.copytree(finished[0], tmp_path / "teacher")
-    code = (
-        "import os, sys\n"
-        "from framework import generations\n"
-        "real = generations.save_checkpoint\n"
-        "def save(path, state):\n"
-        "    real(path, state)\n"
-        "    if path.name == 'step-000000004.pt':\n"
-        "        os.kill(os.getpid(), 9)\n"
-        "generations.save_checkpoint = save\n"
-        "from recipes.s7_cifar import main\n"
-        "main(sys.argv[1:])\n"
-    )
     command = (*STUDENT, "--teacher", str(tmp_path / "teacher"), "--out", str(tmp_path / "run"))
-    killed = subprocess.run([sys.executable, "-c", code, *command], cwd=ROOT, check=False, capture_output=True)
-    assert killed.returncode == -9
+    assert run_killed_after(4, *command) == -9
     shutil.rmtree(tmp_path / "teacher")
     resumed = run("--out", tmp_path / "run", "--resume")
     assert resumed.exit_code == 0, resumed.output
