@@ -1,5 +1,6 @@
 """The record's run that is kept in docs/record, for anybody to go on with."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from framework.checkpoint import load_checkpoint, load_weights
 from framework.config import Config
 from framework.run_directory import RunDirectory
 from recipes.restoring import restore
+from tests.recipes.running import run_killed_after
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "record"
 
@@ -26,9 +28,16 @@ def test_its_checkpoint_is_small_whole_and_ends_in_the_published_weights() -> No
     assert all(torch.equal(published[name], value) for name, value in checkpoint["model"].items())
 
 
-def test_its_teacher_is_there_to_go_on_with() -> None:
+def test_its_teacher_is_another_network_of_its_kind() -> None:
     run = RunDirectory(FOLDER)
-    teacher = restore(run.teacher, torch.device("cpu")).network
-    taught = pretrained_weights("c1c2c3c40_mirror").tensors
-    assert teacher.state_dict().keys() == taught.keys()
-    assert not all(torch.equal(taught[name], value) for name, value in teacher.state_dict().items())
+    arch = Config().merged_with_file(run.config).network.arch
+    teacher, taught = restore(run.teacher, torch.device("cpu")), pretrained_weights(arch).tensors
+    assert teacher.description.arch == arch
+    assert not all(torch.equal(taught[name], value) for name, value in teacher.network.state_dict().items())
+
+
+def test_it_can_be_gone_on_with(cifar10_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "record")
+    more = ("--resume", "--epochs", "160", "--checkpoint-every", "1")
+    assert run_killed_after(31_201, "--data", str(cifar10_folder), "--out", str(tmp_path / "record"), *more) == -9
+    assert load_checkpoint(tmp_path / "record" / "checkpoints" / "step-000031201.pt")["cycles"] == [0, 31_200]
