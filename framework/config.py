@@ -6,6 +6,7 @@ sections, so an option needs no prefix. Nothing heavy is imported: the command l
 
 import dataclasses
 import json
+import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from framework.errors import EmberfieldError
 from framework.randomness import LARGEST_SEED
-from framework.settings import check_section, parse_interval, setting, unknown
+from framework.settings import as_declared, check_section, parse_interval, setting, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +99,13 @@ class OptimizationConfig:
     )
     label_smoothing: float = setting(0.0, "weight of the uniform distribution in the target", least=0.0, most=0.9999)
     clip_norm: float | None = setting(None, "the largest gradient norm; larger ones are scaled down", least=1e-12)
-    teacher: str | None = setting(
-        None, "learn from a trained network's answers too: an architecture with published weights, a run or checkpoint"
+    teacher: tuple[str, ...] | None = setting(
+        None,
+        "learn from the answers of a trained network too, or of several in a JSON list: each an architecture with "
+        "published weights, a run or checkpoint",
     )
-    teacher_weight: float = setting(0.9, "the teacher's share in the loss, beside the labels", least=0.0, most=1.0)
-    temperature: float = setting(2.0, "what the logits are divided by to compare them with the teacher's", least=0.01)
+    teacher_weight: float = setting(0.9, "the teachers' share in the loss, beside the labels", least=0.0, most=1.0)
+    temperature: float = setting(2.0, "what the logits are divided by to compare them with the teachers'", least=0.01)
 
     def __post_init__(self) -> None:
         check_section(self)
@@ -229,7 +232,7 @@ class Config:
             for name, value in _entries(values, f"section {section!r}"):
                 if name not in valid[section]:
                     raise EmberfieldError(unknown(f"key in section {section!r}", name, valid[section]))
-                changes[name] = tuple(value) if isinstance(value, list) else value
+                changes[name] = as_declared(value, typing.get_type_hints(type(getattr(self, section)))[name])
         return self.updated(changes)
 
 

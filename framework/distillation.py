@@ -1,6 +1,6 @@
 """Learning from a trained network's answers beside the labels: distillation (Hinton, Vinyals and Dean 2015)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,28 +27,36 @@ def distillation_loss(logits: Tensor, answers: Tensor, temperature: float) -> Te
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """A trained network that is asked about every training image, as it was augmented for the student.
+    """Trained networks that are asked about every training image, as it was augmented for the student.
 
-    `network` is in evaluation mode and on the images' device, and takes images normalised by its own `statistics`.
-    `weight`, from 0 to 1, is the share of its answers in the loss, the labels' is the rest.
+    `networks` are in evaluation mode and on the images' device; each takes images normalised by its own `statistics`.
+    `weight`, from 0 to 1, is the share of their answers in the loss, the labels' is the rest.
     """
 
-    network: nn.Module
-    statistics: Statistics
+    networks: Sequence[nn.Module]
+    statistics: Sequence[Statistics]
     weight: float
     temperature: float
 
     @cached_property
-    def normalized(self) -> Callable[[Tensor], Tensor]:
-        """Its `framework.data.normalizer`; made once, as a step that is captured as a graph may not copy to a GPU."""
-        return normalizer(self.statistics, next(self.network.parameters()).device)
+    def normalized(self) -> list[Callable[[Tensor], Tensor]]:
+        """Their `framework.data.normalizer`s, made once: a step that is captured as a graph may not copy to a GPU."""
+        return [
+            normalizer(statistics, next(network.parameters()).device)
+            for network, statistics in zip(self.networks, self.statistics, strict=True)
+        ]
 
     @torch.no_grad()
     def answers(self, images: Tensor, precision: str) -> Tensor:
-        """Its logits (N, classes) in float32, for uint8 images (N, H, W, C) on its device."""
+        """The mean of their logits (N, classes) in float32, for uint8 images (N, H, W, C) on their device.
+
+        So the answer of several is the geometric mean of their distributions (Hinton et al. 2015, section 1).
+        """
         with arithmetic(images.device, precision):
-            logits: Tensor = self.network(self.normalized(images))
-        return logits.float()
+            logits = [
+                network(normalized(images)) for network, normalized in zip(self.networks, self.normalized, strict=True)
+            ]
+        return torch.stack([each.float() for each in logits]).mean(0)
 
     def mixed(self, loss: Tensor, logits: Tensor, images: Tensor, precision: str) -> Tensor:
         """The loss to minimise, from the `loss` by the labels and a student's logits for these images."""

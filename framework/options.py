@@ -10,17 +10,21 @@ from typing import Any
 import click
 
 from framework.config import Config
+from framework.settings import takes_texts
 
 
 class JsonText(click.ParamType[Any]):
-    """An option whose value is JSON of one kind."""
+    """An option whose value is JSON of one kind; with `of_texts`, what is no list stands for a list of one text."""
 
-    def __init__(self, kind: type) -> None:
+    def __init__(self, kind: type, *, of_texts: bool = False) -> None:
         self.kind = kind
-        self.name = "json object" if kind is dict else "json list"
+        self.of_texts = of_texts
+        self.name = "json object" if kind is dict else "text or json list" if of_texts else "json list"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parses the text; a wrong one ends the command with click's usage error."""
+        if self.of_texts and not value.startswith("["):
+            return (value,)
         try:
             content = json.loads(value)
         except (json.JSONDecodeError, RecursionError) as error:
@@ -58,7 +62,7 @@ def _option(item: "dataclasses.Field[Any]", hint: Any, default: object) -> Calla
     origin = typing.get_origin(kind)
     value_type: Any
     if origin is tuple:
-        value_type = JsonText(list)
+        value_type = JsonText(list, of_texts=takes_texts(hint))
     elif origin is not None:
         value_type = JsonText(dict)
     elif item.metadata["choices"]:

@@ -63,10 +63,9 @@ class RunDirectory:
         """The folder of the newest checkpoints, to go on from: see `framework.generations`."""
         return self.path / "checkpoints"
 
-    @property
-    def teacher(self) -> Path:
-        """A copy of the network whose answers are learnt too, where there is one: a resume asks no other."""
-        return self.path / "teacher.pt"
+    def teacher(self, number: int) -> Path:
+        """A copy of a network whose answers are learnt too, the first being number 1: a resume asks no others."""
+        return self.path / ("teacher.pt" if number == 1 else f"teacher-{number}.pt")
 
     @property
     def best(self) -> Path:

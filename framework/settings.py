@@ -53,6 +53,18 @@ def parse_interval(text: str) -> tuple[float | None, int | None]:
     raise EmberfieldError(f"checkpoint_every is {text!r}; it takes seconds like '60s' or a number of steps like '500'")
 
 
+def takes_texts(hint: Any) -> bool:
+    """Whether a setting of this type is a list of texts."""
+    return any(typing.get_args(kind) == (str, ...) for kind in (hint, *typing.get_args(hint)))
+
+
+def as_declared(value: object, hint: Any) -> object:
+    """A value from JSON for a setting of this type: a list as a tuple, a text as a list of one where it takes texts."""
+    if isinstance(value, str) and takes_texts(hint):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
 def check_section(section: Any) -> None:
     """Raises EmberfieldError for the first field whose type or value is not what its declaration allows."""
     hints = typing.get_type_hints(type(section))
@@ -82,6 +94,6 @@ def _check_type(name: str, value: object, hint: Any) -> None:
         names = " or ".join("null" if kind is types.NoneType else kind.__name__ for kind in plain)
         raise EmberfieldError(f"{name} is {value!r}, a {type(value).__name__}; it takes {names}")
     if isinstance(value, tuple):
-        element = typing.get_args(hint)[0]
+        (element,) = (typing.get_args(kind)[0] for kind in allowed if typing.get_origin(kind) is tuple)
         if not all(isinstance(each, typing.get_origin(element) or element) for each in value):
             raise EmberfieldError(f"{name} is {value!r}; it takes a list of {'texts' if element is str else 'objects'}")

@@ -148,7 +148,8 @@ def figures(
     best = best_record(history)
     chosen = f"{100 * best['val_accuracy']:.2f} % (epoch {best['epoch']})" if best else "none: no images held out"
     optimization = config.optimization
-    taught = f"{optimization.teacher}, whose answers are {optimization.teacher_weight:.4g} of the loss"
+    teachers = ", ".join(optimization.teacher or ())
+    taught = f"{teachers}, whose answers are {optimization.teacher_weight:.4g} of the loss"
     return [
         ("test accuracy", f"{100 * predictions.accuracy:.2f} % of {len(predictions.labels):,} images"),
         ("accuracy on held-out training images", chosen),
@@ -158,7 +159,7 @@ def figures(
         ("input coverage", f"{100 * coverage_mask(network, shape).mean():.4g} % of the pixels"),
         ("declared constraints that hold", f"{sum(line.holds for line in findings)} of {len(findings)}"),
         ("trained on", f"{len(images.batches.indices):,} images of {images.data.name}"),
-        *([("taught by", taught)] if optimization.teacher else []),
+        *([("taught by", taught)] if teachers else []),
         ("epochs", f"{len(history)} of {config.training.epochs}, batches of {config.training.batch_size}"),
         ("seed", str(config.training.seed)),
         ("training time", f"{sum(record['seconds'] for record in history):.0f} s"),

@@ -87,7 +87,7 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
     from recipes.artefacts import describe, record_results, record_start
     from recipes.resuming import go_on, read_saved
     from recipes.summary import declared
-    from recipes.teaching import as_teacher, find_teacher, keep_teacher
+    from recipes.teaching import as_teacher, find_teachers, keep_teachers
 
     device = choose_device(config.machine.device)
     with together(device, config.training.batch_size) as processes:
@@ -112,7 +112,7 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
         # A used directory goes on from its newest checkpoint, in the way of computing that it began with.
         saved = processes.agreed(read_saved(run, config, images.data, warn) if processes.first else None)
         description = saved.description if saved else processes.agreed(describe(config, images, network, device))
-        teacher = find_teacher(config, run, images.data, device, begun=saved is not None, notify=warn)
+        teachers = find_teachers(config, run, images.data, device, begun=saved is not None, notify=warn)
         state = make_training(
             network,
             config,
@@ -121,15 +121,14 @@ def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], No
             description=description,
             notify=warn,
             cycle_start=saved.cycle_start if saved else 0,
-            teacher=as_teacher(teacher, config) if teacher else None,
+            teacher=as_teacher(teachers, config),
             processes=processes,
         )
         if saved:
             go_on(state, saved, run, config, processes)
         elif processes.first:
             record_start(run, config, images, network, findings, description, device)
-            if teacher:
-                keep_teacher(run, teacher)
+            keep_teachers(run, teachers)
 
         # Training, with a validation after every epoch; several processes share each batch.
         with closing(

@@ -1,7 +1,7 @@
-"""The trained network that a run learns from: found by what the user calls it, then kept in the run."""
+"""The trained networks that a run learns from: found by what the user calls them, then kept in the run."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from framework.sources import ImageData
 from recipes.restoring import Restored, require_same_classes, restore, restore_pretrained
 
 
-def find_teacher(
+def find_teachers(
     config: Config,
     run: RunDirectory,
     data: ImageData,
@@ -24,48 +24,53 @@ def find_teacher(
     *,
     begun: bool,
     notify: Callable[[str], None],
-) -> Restored | None:
-    """The network that `config` names as the teacher, or the copy of a run that has `begun`; None where it names none.
+) -> list[Restored]:
+    """The networks that `config` names as teachers, or the copies of a run that has `begun`; none where it names none.
 
     Raises EmberfieldError for a name that is neither of published weights nor a file or folder, DataError for a
     network of other classes, channels or size than the images', CheckpointError as `restore` does.
     """
-    name = config.optimization.teacher
-    if name is None:
-        return None
-    if begun:
-        restored = restore(run.teacher, device)
-    elif name in PRETRAINED:
-        restored = restore_pretrained(name, device)
-    elif Path(name).exists():
-        restored = restore(Path(name), device)
-    else:
-        valid = ", ".join(sorted(PRETRAINED))
-        raise EmberfieldError(f"there is no teacher {name!r}. Valid: a run, a checkpoint, or one of {valid}")
-    require_same_classes(restored, data)
-    if restored.description.image_size != config.data.image_size:
-        raise DataError(
-            f"the teacher {name} takes {restored.description.image_size} pixels, not {config.data.image_size}"
-        )
-    if not begun and config.data.holdout != 0:
+    names = config.optimization.teacher or ()
+    teachers = []
+    for number, name in enumerate(names, 1):
+        teacher = restore(run.teacher(number), device) if begun else _named(name, device)
+        require_same_classes(teacher, data)
+        if teacher.description.image_size != config.data.image_size:
+            raise DataError(
+                f"the teacher {name} takes {teacher.description.image_size} pixels, not {config.data.image_size}"
+            )
+        teachers.append(teacher)
+    if teachers and not begun and config.data.holdout != 0:
         notify(
-            f"the teacher {name} flatters the accuracy on the held-out images if it was trained on them: compare only "
-            "with one that held out the same (--holdout and --seed)"
+            f"the teacher {', '.join(names)} flatters the accuracy on the held-out images if it was trained on them: "
+            "compare only with one that held out the same (--holdout and --seed)"
         )
-    return restored
+    return teachers
 
 
-def keep_teacher(run: RunDirectory, teacher: Restored) -> None:
-    """Copies the teacher into the run, as a checkpoint that `restore` takes."""
-    weights = teacher.network.state_dict()
-    save_checkpoint(run.teacher, {"description": dataclasses.asdict(teacher.description), "model": weights})
+def keep_teachers(run: RunDirectory, teachers: Sequence[Restored]) -> None:
+    """Copies the teachers into the run, as checkpoints that `restore` takes."""
+    for number, teacher in enumerate(teachers, 1):
+        content = {"description": dataclasses.asdict(teacher.description), "model": teacher.network.state_dict()}
+        save_checkpoint(run.teacher(number), content)
 
 
-def as_teacher(restored: Restored, config: Config) -> Teacher:
-    """A network in its role."""
+def as_teacher(teachers: Sequence[Restored], config: Config) -> Teacher | None:
+    """The networks in their role; None where there are none."""
+    if not teachers:
+        return None
     return Teacher(
-        network=restored.network,
-        statistics=restored.description.statistics,
+        networks=[teacher.network for teacher in teachers],
+        statistics=[teacher.description.statistics for teacher in teachers],
         weight=config.optimization.teacher_weight,
         temperature=config.optimization.temperature,
     )
+
+
+def _named(name: str, device: torch.device) -> Restored:
+    if name in PRETRAINED:
+        return restore_pretrained(name, device)
+    if Path(name).exists():
+        return restore(Path(name), device)
+    valid = ", ".join(sorted(PRETRAINED))
+    raise EmberfieldError(f"there is no teacher {name!r}. Valid: a run, a checkpoint, or one of {valid}")

@@ -31,7 +31,7 @@ def test_its_checkpoint_is_small_whole_and_ends_in_the_published_weights() -> No
 def test_its_teacher_is_another_network_of_its_kind() -> None:
     run = RunDirectory(FOLDER)
     arch = Config().merged_with_file(run.config).network.arch
-    teacher, taught = restore(run.teacher, torch.device("cpu")), pretrained_weights(arch).tensors
+    teacher, taught = restore(run.teacher(1), torch.device("cpu")), pretrained_weights(arch).tensors
     assert teacher.description.arch == arch
     assert not all(torch.equal(taught[name], value) for name, value in teacher.network.state_dict().items())
 

@@ -43,6 +43,15 @@ def test_file_may_leave_out_sections_and_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "teacher"), [('"a"', ("a",)), ('["a"]', ("a",)), ('["a", "b"]', ("a", "b")), ("null", None)]
+)
+def test_a_text_stands_for_a_list_of_one(tmp_path: Path, content: str, teacher: tuple[str, ...] | None) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(f'{{"optimization": {{"teacher": {content}}}}}')
+    assert Config().merged_with_file(path).optimization.teacher == teacher
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ('{"trainin": {}}', "unknown section 'trainin', did you mean 'training'"),
@@ -54,6 +63,9 @@ def test_file_may_leave_out_sections_and_keys(tmp_path: Path) -> None:
         ('{"optimization": {"lr": Infinity}}', "lr is inf"),
         ('{"optimization": {"optimizer": "sdg"}}', "unknown optimizer 'sdg', did you mean 'sgd'"),
         ('{"augmentation": {"transforms": ["flip"]}}', "it takes a list of objects"),
+        ('{"augmentation": {"transforms": "flip"}}', "transforms is 'flip', a str; it takes tuple"),
+        ('{"optimization": {"teacher": 3}}', "teacher is 3, a int; it takes tuple or null"),
+        ('{"optimization": {"teacher": [3]}}', "it takes a list of texts"),
         ('{"training": 3}', "section 'training' is a int; it takes a JSON object"),
         ("[]", "the configuration is a list"),
         ("{", "is not JSON"),

@@ -28,7 +28,7 @@ def batch() -> tuple[Tensor, Tensor]:
 
 
 def teacher(taught_by: nn.Module, weight: float, temperature: float = 2.0) -> Teacher:
-    return Teacher(network=taught_by.eval(), statistics=OTHER, weight=weight, temperature=temperature)
+    return Teacher(networks=[taught_by.eval()], statistics=[OTHER], weight=weight, temperature=temperature)
 
 
 def stepped(student: nn.Module, given: Teacher | None) -> float:
@@ -73,6 +73,20 @@ def test_a_step_minimises_the_share_of_both_and_asks_the_teacher_by_its_own_stat
     by_label = nn.functional.cross_entropy(logits, labels, label_smoothing=0.1)
     by_teacher = distillation_loss(logits, taught_by(normalize(images, OTHER)), 2.0)
     assert loss == pytest.approx((0.3 * by_label + 0.7 * by_teacher).item(), rel=1e-5)
+
+
+def test_several_teachers_answer_with_the_geometric_mean_of_their_distributions() -> None:
+    images, _ = batch()
+    asked = [(network(1).eval(), OTHER), (network(2).eval(), OWN)]
+    several = Teacher(
+        networks=[each for each, _ in asked], statistics=[own for _, own in asked], weight=0.5, temperature=2.0
+    )
+    alone = [each(normalize(images, own)).softmax(1) for each, own in asked]
+    by_hand = (alone[0] * alone[1]).sqrt()
+    torch.testing.assert_close(several.answers(images, "float32").softmax(1), by_hand / by_hand.sum(1, keepdim=True))
+    assert (by_hand - alone[0]).abs().max() > 0.01
+    one = teacher(asked[0][0], 0.5)
+    assert torch.equal(one.answers(images, "float32"), asked[0][0](normalize(images, OTHER)))
 
 
 def test_the_teacher_stays_as_it_is_and_the_student_learns() -> None:

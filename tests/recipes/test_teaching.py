@@ -1,5 +1,6 @@
 """Runs that learn from another run's network."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -65,6 +66,23 @@ def test_a_killed_student_goes_on_with_its_own_teacher_though_the_other_is_gone(
     assert lost.exit_code == 5 and "there is no checkpoint at" in lost.output
 
 
+def test_a_student_of_two_is_another_one_and_goes_on_with_both(
+    student: tuple[Path, str], finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    named = tmp_path / "first"
+    shutil.copytree(finished[0], named)
+    command = (*STUDENT, "--teacher", json.dumps([str(named), str(student[0])]), "--out", str(tmp_path / "killed"))
+    assert run_killed_after(4, *command) == -9
+    whole = run(*command[:-1], tmp_path / "whole")
+    assert whole.exit_code == 0 and f"the teacher {named}, {student[0]} flatters" in whole.output
+    shutil.rmtree(named)
+    assert run("--out", tmp_path / "killed", "--resume").exit_code == 0
+    assert first_difference(model(tmp_path / "whole"), model(tmp_path / "killed")) is None
+    assert first_difference(model(tmp_path / "whole"), model(student[0])) is not None
+    kept = load_checkpoint(tmp_path / "killed" / "teacher-2.pt")
+    assert first_difference(kept["model"], load_checkpoint(student[0] / "best.pt")["model"]) is None
+
+
 def test_the_answer_sheet_names_the_teacher(
     student: tuple[Path, str], finished: tuple[Path, str], tmp_path: Path
 ) -> None:
@@ -77,6 +95,9 @@ def test_the_answer_sheet_names_the_teacher(
     ("arguments", "code", "message"),
     [
         (("--teacher", "nobody"), 2, "there is no teacher 'nobody'. Valid: a run, a checkpoint, or one of c1c2c3c40,"),
+        (("--teacher", '["nobody", "else"]'), 2, "there is no teacher 'nobody'"),
+        (("--teacher", "[nobody]"), 2, "'[nobody]' is not JSON"),
+        (("--teacher", "[1]"), 2, "it takes a list of texts"),
         (("--teacher", "c1c2c3c40"), 3, "c1c2c3c40.safetensors was trained on airplane"),
         (("--teacher-weight", "1.5"), 2, "teacher_weight is 1.5; the largest valid value is 1.0"),
         (("--temperature", "0"), 2, "temperature is 0.0; the least valid value is 0.01"),
@@ -94,4 +115,4 @@ def test_a_teacher_of_other_pixels_is_refused(finished: tuple[Path, str], tmp_pa
 
 def test_another_teacher_is_refused_by_a_run_that_has_begun(student: tuple[Path, str]) -> None:
     result = run("--out", student[0], "--resume", "--epochs", "3", "--teacher", "c1c2c3c40")
-    assert result.exit_code == 4 and "and is now 'c1c2c3c40'" in result.output
+    assert result.exit_code == 4 and "and is now ('c1c2c3c40',)" in result.output
