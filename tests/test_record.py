@@ -1,13 +1,14 @@
-"""The record's run that is kept in docs/record, for anybody to go on with."""
+"""The record's runs that are kept in docs, for anybody to go on with."""
 
 import shutil
 from pathlib import Path
 
+import pytest
 import torch
 
 from architectures import create, pretrained_weights
 from framework.checkpoint import load_checkpoint, load_weights
-from framework.config import Config
+from framework.config import Config, differences
 from framework.run_directory import RunDirectory
 from recipes.restoring import restore
 from tests.recipes.running import run_killed_after
@@ -15,10 +16,21 @@ from tests.recipes.running import run_killed_after
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "record"
 
 
+def unfinished(seed: int) -> RunDirectory:
+    """Another seed's run, whose training takes more than one sitting."""
+    return RunDirectory(FOLDER.with_name(f"record-{seed}"))
+
+
+def newest(run: RunDirectory) -> Path:
+    """Its only checkpoint."""
+    (path,) = run.checkpoints.iterdir()
+    return path
+
+
 def test_its_checkpoint_is_small_whole_and_ends_in_the_published_weights() -> None:
     run = RunDirectory(FOLDER)
     config = Config().merged_with_file(run.config)
-    (path,) = run.checkpoints.iterdir()
+    path = newest(run)
     assert path.stat().st_size < 3_000_000
     checkpoint = load_checkpoint(path)
     assert len(checkpoint["history"]) == config.training.epochs
@@ -36,8 +48,36 @@ def test_its_teacher_is_another_network_of_its_kind() -> None:
     assert not all(torch.equal(taught[name], value) for name, value in teacher.network.state_dict().items())
 
 
-def test_it_can_be_gone_on_with(cifar10_folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(FOLDER, tmp_path / "record")
-    more = ("--resume", "--epochs", "160", "--checkpoint-every", "1")
-    assert run_killed_after(31_201, "--data", str(cifar10_folder), "--out", str(tmp_path / "record"), *more) == -9
-    assert load_checkpoint(tmp_path / "record" / "checkpoints" / "step-000031201.pt")["cycles"] == [0, 31_200]
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_unfinished_run_of_another_seed_is_small_whole_and_as_the_first_but_for_its_seed(seed: int) -> None:
+    run = unfinished(seed)
+    first, other = (Config().merged_with_file(each.config) for each in (RunDirectory(FOLDER), run))
+    # The teacher goes by another name, its weights are compared below.
+    others = [line for line in differences(first, other) if not line.startswith("teacher was")]
+    assert others == [f"seed was 0 and is now {seed}"]
+    path = newest(run)
+    assert path.stat().st_size < 3_000_000
+    checkpoint = load_checkpoint(path)
+    assert 0 < len(checkpoint["history"]) < other.training.epochs
+    load_weights(create(other.network.arch), checkpoint["model"], path.name)
+    assert run.teacher(1).read_bytes() == RunDirectory(FOLDER).teacher(1).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("run", "more", "cycles"),
+    [
+        (RunDirectory(FOLDER), ("--epochs", "160"), [0, 31_200]),
+        (unfinished(1), (), [0]),
+        (unfinished(2), (), [0]),
+    ],
+    ids=["seed 0", "seed 1", "seed 2"],
+)
+def test_it_can_be_gone_on_with(
+    run: RunDirectory, more: tuple[str, ...], cycles: list[int], cifar10_folder: Path, tmp_path: Path
+) -> None:
+    step = int(newest(run).stem.removeprefix("step-")) + 1
+    copy = tmp_path / "record"
+    shutil.copytree(run.path, copy)
+    more = ("--data", str(cifar10_folder), "--out", str(copy), "--resume", "--checkpoint-every", "1", *more)
+    assert run_killed_after(step, *more) == -9
+    assert load_checkpoint(copy / "checkpoints" / f"step-{step:09}.pt")["cycles"] == cycles
