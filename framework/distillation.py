@@ -27,7 +27,11 @@ def distillation_loss(logits: Tensor, answers: Tensor, temperature: float) -> Te
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """Trained networks that are asked about every training image, as it was augmented for the student.
+    """Trained networks, one of which is asked about every training image, as it was augmented for the student.
+
+    Each of several answers about its share of a batch, so they cost no more than one does. As an epoch's order is
+    random, in the long run the student follows the mean of their distributions (Fukuda et al. 2017, "Efficient
+    knowledge distillation from an ensemble of teachers", where the teacher changes with the batch).
 
     `networks` are in evaluation mode and on the images' device; each takes images normalised by its own `statistics`.
     `weight`, from 0 to 1, is the share of their answers in the loss, the labels' is the rest.
@@ -48,15 +52,15 @@ class Teacher:
 
     @torch.no_grad()
     def answers(self, images: Tensor, precision: str) -> Tensor:
-        """The mean of their logits (N, classes) in float32, for uint8 images (N, H, W, C) on their device.
-
-        So the answer of several is the geometric mean of their distributions (Hinton et al. 2015, section 1).
-        """
+        """Each network's logits for its share, (N, classes) in float32, of uint8 images (N, H, W, C) on the device."""
+        shares = images.tensor_split(len(self.networks))
         with arithmetic(images.device, precision):
             logits = [
-                network(normalized(images)) for network, normalized in zip(self.networks, self.normalized, strict=True)
+                network(normalized(share))
+                for network, normalized, share in zip(self.networks, self.normalized, shares, strict=True)
+                if len(share)
             ]
-        return torch.stack([each.float() for each in logits]).mean(0)
+        return torch.cat(logits).float()
 
     def mixed(self, loss: Tensor, logits: Tensor, images: Tensor, precision: str) -> Tensor:
         """The loss to minimise, from the `loss` by the labels and a student's logits for these images."""
