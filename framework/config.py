@@ -76,9 +76,12 @@ class ConstraintsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationConfig:
-    """The transforms of the training images, in order."""
+    """The transforms of the training images, in order, and what is done to them after."""
 
     transforms: tuple[Mapping[str, Any], ...] = setting((), "the augmentation, as a JSON list of transforms")
+    cutmix: float = setting(
+        0.0, "the probability that a part of another image is pasted into one, labels in shares", least=0.0, most=1.0
+    )
 
     def __post_init__(self) -> None:
         check_section(self)

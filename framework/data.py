@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from framework.augment.cutmix import CutMix
+from framework.augment.plan import Drawn, Size
 from framework.errors import DataError, EmberfieldError
 from framework.mapped import chunks, gather
 from framework.randomness import epoch_order, split_generator
 from framework.stopping import ignore_signals
 
 Batch = tuple[Tensor, Tensor]
-"""Images (N, H, W, C) as uint8 and labels (N,) as int64."""
+"""Images (N, H, W, C) as uint8 and labels (N,) as int64; of mixed images the shares (N, classes) as float32."""
 
 
 class Augment(Protocol):
@@ -83,7 +85,8 @@ class TrainingBatches(Dataset[Batch]):
 
     An epoch visits `indices` in the order of (seed, epoch) and leaves out the last `len(indices) % batch_size` of
     that order, other ones each time. Of several processes, each makes its `share` (number, count) of a batch. Raises
-    DataError if there are fewer images than one batch.
+    DataError if there are fewer images than one batch. With `cutmix`, parts of others of the `indices` are pasted into
+    its images as they are augmented.
     """
 
     images: npt.NDArray[np.uint8]
@@ -94,6 +97,7 @@ class TrainingBatches(Dataset[Batch]):
     augment: Augment
     limit: int | None = None
     share: tuple[int, int] = (0, 1)
+    cutmix: CutMix | None = None
 
     def __post_init__(self) -> None:
         if len(self.indices) < self.batch_size:
@@ -104,6 +108,18 @@ class TrainingBatches(Dataset[Batch]):
         """Steps in an epoch."""
         whole = len(self.indices) // self.batch_size
         return whole if self.limit is None else min(whole, self.limit)
+
+    @property
+    def size(self) -> Size:
+        """Height and width of an image."""
+        return int(self.images.shape[1]), int(self.images.shape[2])
+
+    def mixing(self, epoch: int) -> Drawn:
+        """What `CutMix.draw` gives for an epoch, with the partners as indices into `images`."""
+        assert self.cutmix is not None
+        samples, trained = len(self.labels), len(self.indices)
+        drawn = self.cutmix.draw(seed=self.seed, epoch=epoch, samples=samples, trained=trained, size=self.size)
+        return {**drawn, "partner": self.indices[drawn["partner"]]}
 
     def samples(self, step: int) -> npt.NDArray[np.int64]:
         """The samples of a step, as indices into `images`; steps are counted from 0 over all epochs."""
@@ -118,10 +134,22 @@ class TrainingBatches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         """The augmented images and the labels of this process's share of a step."""
-        epoch = step // self.epoch_length
-        samples = self.own_samples(step)
-        images = [self.augment(self.images[s], seed=self.seed, epoch=epoch, sample=s) for s in samples.tolist()]
-        return torch.from_numpy(np.stack(images)), torch.from_numpy(self.labels[samples])
+        return self.shown(self.own_samples(step), step // self.epoch_length)
+
+    def shown(self, samples: npt.NDArray[np.int64], epoch: int) -> Batch:
+        """What an epoch shows as these samples (N,), made image by image."""
+
+        def seen(samples: Tensor) -> Tensor:
+            made = np.empty((len(samples), *self.images.shape[1:]), np.uint8)
+            for place, sample in enumerate(samples.tolist()):
+                made[place] = self.augment(self.images[sample], seed=self.seed, epoch=epoch, sample=sample)
+            return torch.from_numpy(made)
+
+        chosen, labels = torch.from_numpy(samples), torch.from_numpy(self.labels)
+        if self.cutmix is None:
+            return seen(chosen), labels[chosen]
+        drawn = {name: torch.from_numpy(values) for name, values in self.mixing(epoch).items()}
+        return self.cutmix.shown(chosen, seen, labels, **drawn)
 
     def stream(self, start: int, stop: int, workers: int) -> DataLoader[Batch]:
         """The batches of the steps from `start` to `stop`, made ahead by `workers` processes (0: by this one)."""

@@ -41,11 +41,8 @@ class DeviceBatches:
     def __iter__(self) -> Iterator[Batch]:
         """One batch a step."""
         batches, device = self.batches, self.device
-        augmentation = batches.augment
-        assert isinstance(augmentation, Augmentation)
         take = _reader(batches.images, device)
         labels, indices = (torch.from_numpy(a).to(device) for a in (batches.labels, batches.indices))
-        size = (int(batches.images.shape[1]), int(batches.images.shape[2]))
         number, count = batches.share
         step = self.start
         while step < self.stop:
@@ -53,14 +50,27 @@ class DeviceBatches:
             if step == self.start or first == 0:
                 order = torch.tensor(epoch_order(batches.seed, epoch, len(indices)), device=device)
                 visited = torch.split(indices[order], batches.batch_size)
-                drawn = augmentation.table(seed=batches.seed, epoch=epoch, samples=len(labels), size=size)
-                table = on_device(drawn, device)
+                show = self._show(epoch, take, labels)
             steps = min(self.at_once, batches.epoch_length - first, self.stop - step)
             own = [batch[number::count] for batch in visited[first : first + steps]]
-            samples = torch.cat(own)
-            changed = augmentation.apply_batch(take(samples), table, samples)
-            yield from zip(torch.split(changed, len(own[0])), torch.split(labels[samples], len(own[0])), strict=True)
+            made = show(torch.cat(own))
+            yield from zip(*(torch.split(tensor, len(own[0])) for tensor in made), strict=True)
             step += steps
+
+    def _show(self, epoch: int, take: Callable[[Tensor], Tensor], labels: Tensor) -> Callable[[Tensor], Batch]:
+        """A function from samples (N,) to what an epoch shows as them."""
+        batches, augmentation, cutmix = self.batches, self.batches.augment, self.batches.cutmix
+        assert isinstance(augmentation, Augmentation)
+        drawn = augmentation.table(seed=batches.seed, epoch=epoch, samples=len(labels), size=batches.size)
+        table = on_device(drawn, self.device)
+
+        def seen(samples: Tensor) -> Tensor:
+            return augmentation.apply_batch(take(samples), table, samples)
+
+        if cutmix is None:
+            return lambda samples: (seen(samples), labels[samples])
+        (mixing,) = on_device([batches.mixing(epoch)], self.device)
+        return lambda samples: cutmix.shown(samples, seen, labels, **mixing)
 
 
 def _reader(images: npt.NDArray[np.uint8], device: torch.device) -> Callable[[Tensor], Tensor]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from framework.augment import Augmentation, build_augmentation
+from framework.augment.cutmix import CutMix
 from framework.config import Config
 from framework.data import (
     Batch,
@@ -85,6 +86,7 @@ def prepare(config: Config, notify: Callable[[str], None], share: tuple[int, int
         augment=augmentation,
         limit=config.training.limit_batches,
         share=share,
+        cutmix=CutMix(config.augmentation.cutmix, data.num_classes) if config.augmentation.cutmix else None,
     )
     return Prepared(
         data=data,

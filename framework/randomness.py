@@ -47,6 +47,11 @@ def block_generator(seed: int, epoch: int, block: int, transform: int) -> np.ran
     return _generator(seed, "augment", epoch, block, transform)
 
 
+def mix_generator(seed: int, epoch: int) -> np.random.Generator:
+    """The generator of which training images are mixed in an epoch, and how."""
+    return _generator(seed, "mix", epoch)
+
+
 def split_generator(seed: int) -> np.random.Generator:
     """The generator of the held-out split."""
     return _generator(seed, "split")

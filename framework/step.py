@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
 
 
 Step = Callable[[Tensor, Tensor], Outcome]
-"""Takes uint8 images (N, H, W, C) and labels (N,) on the device, and changes the network's weights."""
+"""Takes uint8 images (N, H, W, C) and labels (N,), or shares of the classes, and changes the network's weights."""
 
 
 def make_step(
@@ -59,12 +59,13 @@ def make_step(
         with arithmetic(device, precision):
             logits = forward(normalized(images))
         own = loss(logits.float(), labels)
+        truth = labels if labels.ndim == 1 else labels.argmax(1)
         if teacher is not None:
             own = teacher.mixed(own, logits.float(), images, precision)
         optimizer.zero_grad()
         own.backward()
         norm = gradient_norm(parameters, clip_norm)
-        raw, correct = processes.mean(torch.stack([own.detach(), (logits.argmax(1) == labels).float().mean()]))
+        raw, correct = processes.mean(torch.stack([own.detach(), (logits.argmax(1) == truth).float().mean()]))
         finite = torch.isfinite(raw + norm)
         optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
         optimizer.step()

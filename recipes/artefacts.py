@@ -78,7 +78,7 @@ def record_start(
     for path, text in source.items():
         (run.source / path).parent.mkdir(parents=True, exist_ok=True)
         write_text(run.source / path, text)
-    write_text(run.transforms, transforms_code(images.augmentation.calls))
+    write_text(run.transforms, transforms_code(images.augmentation.calls, config.augmentation.cutmix))
     write_text(run.torchsummary, torchsummary_table(network, images.input_shape))
     tables = (layer_table(network, images.input_shape), constraint_table(findings))
     write_text(run.path / "network.txt", "\n\n".join(tables) + "\n")
@@ -86,8 +86,7 @@ def record_start(
     save_augmented_samples(
         run.augmented_samples,
         images.data.train_images[spread],
-        images.augmentation,
-        seed=config.training.seed,
+        [images.batches.shown(spread, epoch)[0].numpy() for epoch in range(8)],
         title=f"{images.data.name}: as it is, then as in epochs 1 to 8",
     )
 

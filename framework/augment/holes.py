@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from framework.augment.plan import Drawn, Size, pixel_values
+from framework.augment.plan import Drawn, Size, inside, pixel_values
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,8 @@ class Holes:
 
     def _cut(self, images: Tensor, holes: Tensor) -> Tensor:
         height, width, channels = images.shape[1:]
-        rows = torch.arange(height, device=images.device)[:, None]
-        columns = torch.arange(width, device=images.device)
-        left, top, right, bottom = holes[..., None, None].unbind(2)
-        inside = ((rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)).any(1)
         fill = images.new_tensor(pixel_values(self.fill, channels))
-        return torch.where(inside[..., None], fill, images)
+        return torch.where(inside(holes, height, width)[..., None], fill, images)
 
 
 def _lengths(

@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 Drawn = dict[str, npt.NDArray[Any]]
@@ -30,3 +31,11 @@ def pixel_values(fill: float | tuple[float, ...], channels: int) -> list[int]:
     """A fill as whole grey levels, one a channel; fractions are cut off, as albumentations does."""
     values = list(fill) if isinstance(fill, tuple | list) else [fill] * channels
     return [int(value) for value in values]
+
+
+def inside(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Which pixels (N, height, width) lie in any of the boxes (N, K, 4) of left, top, right and bottom."""
+    rows = torch.arange(height, device=boxes.device)[:, None]
+    columns = torch.arange(width, device=boxes.device)
+    left, top, right, bottom = boxes[..., None, None].unbind(2)
+    return ((rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)).any(1)

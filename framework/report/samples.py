@@ -1,11 +1,10 @@
 """A sheet of augmented training images as a picture."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
-from framework.data import Augment
 
 WIDTH = 960
 """Of the sheet in pixels, at most, unless the images are larger: they are enlarged by a whole factor."""
@@ -15,11 +14,11 @@ GAP, HEADER = 2, 32
 
 
 def save_augmented_samples(
-    path: Path, images: npt.NDArray[np.uint8], augment: Augment, *, seed: int, title: str, epochs: int = 8
+    path: Path, images: npt.NDArray[np.uint8], epochs: Sequence[npt.NDArray[np.uint8]], *, title: str
 ) -> None:
-    """Saves a PNG with a row for each image (N, H, W, C): as it is, then as it is seen in the first `epochs` epochs.
+    """Saves a PNG with a row for each image (N, H, W, C): as it is, then as each of the `epochs` shows it.
 
-    The images stand for the samples 0 to N - 1. Drawn by OpenCV, which is there for the augmentation: every training
+    Drawn by OpenCV, which is there for the augmentation: every training
     makes this sheet at its start, where matplotlib would take half a second and 74 MB. Raises OSError for a path that
     cannot be written.
     """
@@ -28,12 +27,11 @@ def save_augmented_samples(
     height, width = images.shape[1:3]
     white = np.full((height, GAP, 3), 255, np.uint8)
 
-    def row(sample: int, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        seen = [augment(image, seed=seed, epoch=epoch, sample=sample) for epoch in range(epochs)]
-        first, *rest = (np.broadcast_to(one, (height, width, 3)) for one in (image, *seen))
+    def row(*shown: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        first, *rest = (np.broadcast_to(image, (height, width, 3)) for image in shown)
         return np.concatenate([first, white, *rest], 1)
 
-    sheet = np.concatenate([row(sample, image) for sample, image in enumerate(np.asarray(images))])
+    sheet = np.concatenate([row(*shown) for shown in zip(images, *epochs, strict=True)])
     factor = max(WIDTH // sheet.shape[1], 1)
     enlarged = cv2.resize(sheet[..., ::-1].copy(), None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
     titled = cv2.copyMakeBorder(enlarged, HEADER, 0, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))

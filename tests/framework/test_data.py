@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from framework.augment.cutmix import CutMix
 from framework.data import (
     Statistics,
     TrainingBatches,
@@ -110,10 +111,28 @@ def test_augmentation_is_keyed_on_seed_epoch_and_sample() -> None:
     assert labels.tolist() == (samples % 5).tolist()
 
 
+def test_what_is_pasted_is_of_images_that_are_trained_on_as_they_are_augmented() -> None:
+    indices = np.arange(1, 50, 2)
+    batches = make_batches(indices=indices, cutmix=CutMix(1.0, classes=5), images=np.zeros((50, 8, 8, 3), np.uint8))
+    shown = {(7 * 3 + 31 * epoch + sample) % 251 for epoch in range(4) for sample in indices.tolist()}
+    mixed = 0
+    for step in range(4 * batches.epoch_length):
+        images, shares = batches[step]
+        own = [(7 * 3 + 31 * (step // batches.epoch_length) + s) % 251 for s in batches.samples(step).tolist()]
+        for image, share, first, sample in zip(images, shares, own, batches.samples(step).tolist(), strict=True):
+            values = set(image.unique().tolist())
+            assert values <= shown and len(values) <= 2
+            kept = (image[..., 0] == first).float().mean()
+            assert share[sample % 5] >= kept - 1e-6 and share.sum() == pytest.approx(1)
+            mixed += len(values) == 2
+    assert mixed > 50
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_nothing(workers: int) -> None:
-    alone = list(make_batches().stream(4, 15, 0))
-    helped = list(make_batches().stream(4, 15, workers))
+    batches = make_batches(cutmix=CutMix(0.5, classes=5))
+    alone = list(batches.stream(4, 15, 0))
+    helped = list(batches.stream(4, 15, workers))
     assert len(alone) == len(helped) == 11
     for a, b in zip(alone, helped, strict=True):
         assert torch.equal(a[0], b[0])

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from framework.augment import build_augmentation
+from framework.augment.cutmix import CutMix
 from framework.data import TrainingBatches
 from framework.device_batches import DeviceBatches, choose_augment_on
 from framework.errors import EmberfieldError
@@ -11,7 +12,7 @@ from recipes.s7_cifar import DEFAULTS
 CPU = torch.device("cpu")
 
 
-def make_batches(transforms: tuple = DEFAULTS.augmentation.transforms) -> TrainingBatches:
+def make_batches(transforms: tuple = DEFAULTS.augmentation.transforms, cutmix: CutMix | None = None) -> TrainingBatches:
     generator = np.random.default_rng(0)
     return TrainingBatches(
         images=generator.integers(0, 256, (230, 16, 16, 3), np.uint8),
@@ -20,11 +21,13 @@ def make_batches(transforms: tuple = DEFAULTS.augmentation.transforms) -> Traini
         batch_size=20,
         seed=3,
         augment=build_augmentation(transforms, (120.0, 121.0, 122.0)),
+        cutmix=cutmix,
     )
 
 
-def test_the_same_samples_labels_and_parameters_as_on_the_cpu() -> None:
-    batches = make_batches()
+@pytest.mark.parametrize("cutmix", [None, CutMix(0.5, classes=10)])
+def test_the_same_samples_labels_and_parameters_as_on_the_cpu(cutmix: CutMix | None) -> None:
+    batches = make_batches(cutmix=cutmix)
     steps = 3 * batches.epoch_length
     assert len(DeviceBatches(batches, CPU, 0, steps)) == steps
     for step, (images, labels) in enumerate(DeviceBatches(batches, CPU, 0, steps)):
@@ -35,7 +38,7 @@ def test_the_same_samples_labels_and_parameters_as_on_the_cpu() -> None:
 
 
 def test_a_stream_can_begin_at_any_step() -> None:
-    batches = make_batches()
+    batches = make_batches(cutmix=CutMix(0.5, classes=10))
     whole = list(DeviceBatches(batches, CPU, 0, 25))
     for start in (1, batches.epoch_length - 1, batches.epoch_length, 19):
         part = list(DeviceBatches(batches, CPU, start, 25))
@@ -47,7 +50,7 @@ def test_a_stream_can_begin_at_any_step() -> None:
 
 @pytest.mark.parametrize("at_once", [2, 5, 100])
 def test_batches_made_together_are_those_made_one_by_one(at_once: int) -> None:
-    batches = make_batches()
+    batches = make_batches(cutmix=CutMix(0.5, classes=10))
     single = list(DeviceBatches(batches, CPU, 3, 25))
     together = list(DeviceBatches(batches, CPU, 3, 25, at_once=at_once))
     assert len(together) == len(single)

@@ -123,3 +123,14 @@ def test_a_guard_that_looks_now_and_then_names_the_step() -> None:
     with pytest.raises(NonFiniteError, match=r"step 5: loss inf.* rate 0\.25; .*training images 4, 5\."):
         guard.look()
     guard.look()
+
+
+def test_labels_in_shares_are_those_they_stand_for() -> None:
+    images, labels = batch(0)
+    shares = nn.functional.one_hot(labels, 3).float()
+    (_, _, by_label), (_, _, by_share), (_, _, by_both) = made(), made(), made()
+    outcome, expected = by_share(images, shares), by_label(images, labels)
+    torch.testing.assert_close(outcome.loss, expected.loss)
+    assert torch.equal(outcome.correct, expected.correct)
+    other = by_both(images, torch.lerp(shares, shares.roll(1, 0), 0.4))
+    assert torch.equal(other.correct, expected.correct) and other.loss != expected.loss

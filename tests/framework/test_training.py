@@ -43,6 +43,14 @@ def test_learns_grey_digits_with_another_norm(tmp_path: Path) -> None:
     assert [record["epoch"] for record in training.logged] == list(range(1, 9))
 
 
+def test_learns_from_mixed_images_which_are_harder(tmp_path: Path) -> None:
+    plain, mixed = (make_small_training(tmp_path / str(p), epochs=8, lr=0.2, cutmix=p) for p in (0.0, 0.5))
+    for training in (plain, mixed):
+        training.run()
+    assert mixed.logged[-1]["val_accuracy"] > 0.8
+    assert mixed.logged[-1]["loss"] > plain.logged[-1]["loss"] + 0.1
+
+
 def test_training_twice_gives_equal_bits(tmp_path: Path) -> None:
     states = []
     for name in ("a", "b"):
@@ -69,11 +77,12 @@ def interrupted(folder: Path, at_epoch: int, **settings: object) -> SmallTrainin
     return second
 
 
+@pytest.mark.parametrize("cutmix", [0.0, 0.5])
 @pytest.mark.parametrize("at_epoch", [0, 1, 3])
-def test_resume_ends_with_the_same_bits(tmp_path: Path, at_epoch: int) -> None:
-    whole = make_small_training(tmp_path / "whole")
+def test_resume_ends_with_the_same_bits(tmp_path: Path, at_epoch: int, cutmix: float) -> None:
+    whole = make_small_training(tmp_path / "whole", cutmix=cutmix)
     whole.run()
-    parts = interrupted(tmp_path / "parts", at_epoch)
+    parts = interrupted(tmp_path / "parts", at_epoch, cutmix=cutmix)
     assert_equal_states(whole.state.state_dict(), parts.state.state_dict())
     assert without_clock(whole.state.history) == without_clock(parts.state.history)
     for name in ("checkpoints/step-000000040.pt", "best.pt"):

@@ -69,7 +69,10 @@ def test_what_others_wrote_cannot_become_html(tmp_path: Path) -> None:
 def test_the_code_of_the_transforms_makes_the_same_pipeline() -> None:
     augmentation = build_augmentation(DEFAULTS.augmentation.transforms, (125.3, 122.9, 113.9))
     names: dict[str, object] = {}
-    exec(transforms_code(augmentation.calls), names)
+    assert "CutMix" not in transforms_code(augmentation.calls)
+    code = transforms_code(augmentation.calls, cutmix=0.5)
+    assert "CutMix of two images so transformed, with the probability 0.5" in code
+    exec(code, names)
     again = names["transforms"]
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     changed = 0

@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -9,14 +8,16 @@ import pytest
 from framework.report.samples import GAP, HEADER, WIDTH, save_augmented_samples
 
 
-def darkened(image: npt.NDArray[np.uint8], *, epoch: int, sample: int, **_: Any) -> npt.NDArray[np.uint8]:
-    return np.full_like(image, 10 * epoch + sample)
+def darkened(images: npt.NDArray[np.uint8], epochs: int) -> list[npt.NDArray[np.uint8]]:
+    """Each image of each epoch is filled with ten times the epoch and its own number."""
+    numbers = np.arange(len(images), dtype=np.uint8).reshape(-1, 1, 1, 1)
+    return [np.broadcast_to(10 * epoch + numbers, images.shape) for epoch in range(epochs)]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_each_image_stands_in_its_place_beside_what_is_made_of_it(tmp_path: Path, channels: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, channels), np.uint8)
-    save_augmented_samples(tmp_path / "sheet.png", images, darkened, seed=0, title="Blüten: as it is", epochs=3)
+    save_augmented_samples(tmp_path / "sheet.png", images, darkened(images, 3), title="Blüten: as it is")
     sheet = cv2.cvtColor(cv2.imread(str(tmp_path / "sheet.png")), cv2.COLOR_BGR2RGB)
     factor = WIDTH // (8 * 4 + GAP)
     assert sheet.shape == (HEADER + 16 * factor, (32 + GAP) * factor, 3)
@@ -31,5 +32,5 @@ def test_each_image_stands_in_its_place_beside_what_is_made_of_it(tmp_path: Path
 
 def test_large_images_keep_their_size(tmp_path: Path) -> None:
     images = np.zeros((1, 300, 400, 3), np.uint8)
-    save_augmented_samples(tmp_path / "sheet.png", images, darkened, seed=0, title="", epochs=8)
+    save_augmented_samples(tmp_path / "sheet.png", images, darkened(images, 8), title="")
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (HEADER + 300, 3600 + GAP, 3)
