@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from framework.augment.cutmix import CutMix
 from framework.comparison import first_difference
+from framework.device_batches import DeviceBatches
 from framework.errors import NonFiniteError
 from framework.precision import choose_precision
 from framework.saving import snapshot
 from tests.framework.small_training import make_small_training, small_network
+from tests.framework.test_device_batches import make_batches
 from tests.framework.test_training import interrupted
 
 pytestmark = [
@@ -32,16 +35,24 @@ def test_bfloat16_is_chosen_where_the_gpu_has_it() -> None:
     assert choose_precision("auto", small_network(), (1, 28, 28), device) == expected
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_a_graph_computes_what_the_step_computes(tmp_path: Path, optimizer: str) -> None:
+@pytest.mark.parametrize("settings", [{"optimizer": "sgd"}, {"optimizer": "adamw"}, {"cutmix": 0.5}])
+def test_a_graph_computes_what_the_step_computes(tmp_path: Path, settings: dict[str, object]) -> None:
     finished = []
     for eager in (False, True):
         training = make_small_training(
-            tmp_path / str(eager), device="cuda", precision="float32", epochs=2, optimizer=optimizer, eager=eager
+            tmp_path / str(eager), device="cuda", precision="float32", epochs=2, eager=eager, **settings
         )
         training.run()
         finished.append(snapshot(training.state.state_dict()["model"]))
     assert first_difference(*finished) is None
+
+
+def test_mixed_batches_are_those_of_the_cpu() -> None:
+    batches = make_batches(cutmix=CutMix(0.5, classes=10))
+    pairs = zip(*(DeviceBatches(batches, torch.device(name), 0, 20) for name in ("cuda", "cpu")), strict=True)
+    for (images, shares), (expected, truth) in pairs:
+        assert torch.equal(shares.cpu(), truth)
+        assert (images.cpu().int() - expected.int()).abs().max() <= 1
 
 
 def test_a_resume_with_graphs_ends_with_the_same_bits(tmp_path: Path) -> None:
