@@ -1,5 +1,6 @@
 """The record's runs that are kept in docs, for anybody to go on with."""
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -16,9 +17,8 @@ from tests.recipes.running import run_killed_after
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "record"
 
 
-def unfinished(seed: int) -> RunDirectory:
-    """Another seed's run, whose training takes more than one sitting."""
-    return RunDirectory(FOLDER.with_name(f"record-{seed}"))
+RUNS = {0: FOLDER} | {seed: FOLDER.with_name(f"record-{seed}") for seed in (1, 2)}
+"""By their seeds; the weights of the first are published."""
 
 
 def newest(run: RunDirectory) -> Path:
@@ -49,35 +49,30 @@ def test_its_teacher_is_another_network_of_its_kind() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_an_unfinished_run_of_another_seed_is_small_whole_and_as_the_first_but_for_its_seed(seed: int) -> None:
-    run = unfinished(seed)
+def test_the_run_of_another_seed_is_small_whole_and_as_the_first_but_for_its_seed(seed: int) -> None:
+    run = RunDirectory(RUNS[seed])
     first, other = (Config().merged_with_file(each.config) for each in (RunDirectory(FOLDER), run))
     # The teacher goes by another name, its weights are compared below.
     others = [line for line in differences(first, other) if not line.startswith("teacher was")]
     assert others == [f"seed was 0 and is now {seed}"]
     path = newest(run)
     assert path.stat().st_size < 3_000_000
-    checkpoint = load_checkpoint(path)
-    assert 0 < len(checkpoint["history"]) < other.training.epochs
-    load_weights(create(other.network.arch), checkpoint["model"], path.name)
+    assert len(load_checkpoint(path)["history"]) == other.training.epochs
     assert run.teacher(1).read_bytes() == RunDirectory(FOLDER).teacher(1).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("run", "more", "cycles"),
-    [
-        (RunDirectory(FOLDER), ("--epochs", "160"), [0, 31_200]),
-        (unfinished(1), (), [0]),
-        (unfinished(2), (), [0]),
-    ],
-    ids=["seed 0", "seed 1", "seed 2"],
-)
-def test_it_can_be_gone_on_with(
-    run: RunDirectory, more: tuple[str, ...], cycles: list[int], cifar10_folder: Path, tmp_path: Path
-) -> None:
-    step = int(newest(run).stem.removeprefix("step-")) + 1
+def test_each_run_ended_with_another_network_which_can_teach() -> None:
+    """With the names that the next generation is given."""
+    networks = [restore(path, torch.device("cpu")).network.state_dict() for path in RUNS.values()]
+    for one, other in itertools.combinations(networks, 2):
+        assert not any(torch.equal(one[name], other[name]) for name in one if name.endswith("weight"))
+
+
+@pytest.mark.parametrize("seed", RUNS)
+def test_it_can_be_gone_on_with(seed: int, cifar10_folder: Path, tmp_path: Path) -> None:
+    step = int(newest(RunDirectory(RUNS[seed])).stem.removeprefix("step-")) + 1
     copy = tmp_path / "record"
-    shutil.copytree(run.path, copy)
-    more = ("--data", str(cifar10_folder), "--out", str(copy), "--resume", "--checkpoint-every", "1", *more)
+    shutil.copytree(RUNS[seed], copy)
+    more = ("--data", str(cifar10_folder), "--out", str(copy), "--resume", "--checkpoint-every", "1", "--epochs", "160")
     assert run_killed_after(step, *more) == -9
-    assert load_checkpoint(copy / "checkpoints" / f"step-{step:09}.pt")["cycles"] == cycles
+    assert load_checkpoint(copy / "checkpoints" / f"step-{step:09}.pt")["cycles"] == [0, 31_200]
