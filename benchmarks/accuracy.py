@@ -1,6 +1,6 @@
 """Prints the accuracy of finished runs as a table for RESULTS.md: python -m benchmarks.accuracy RUN [RUN ...].
 
-Every figure is read from the runs' own results.json and environment.json.
+Every figure is read from the runs' own results.json, the commit from their environment.json where that was kept.
 """
 
 import json
@@ -28,7 +28,8 @@ COLUMNS = (
 def row(run: Path) -> tuple[str, dict[str, Any]]:
     """A run as a line of the table, and its results."""
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
-    commit = json.loads((run / "environment.json").read_text(encoding="utf-8"))["commit"]
+    environment = run / "environment.json"
+    commit = json.loads(environment.read_text(encoding="utf-8"))["commit"] if environment.exists() else None
     validation = results["validation_accuracy"]
     cells = (
         results["arch"],

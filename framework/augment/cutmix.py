@@ -58,6 +58,7 @@ class CutMix:
 
 @functools.lru_cache(maxsize=2)
 def _draw(p: float, seed: int, epoch: int, samples: int, trained: int, size: Size) -> Drawn:
+    """Kept for the steps of the epoch to come, as `epoch_order` is."""
     generator = mix_generator(seed, epoch)
     applies = generator.random(samples) < p
     partner = generator.integers(0, trained, samples)
