@@ -20,6 +20,9 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "record"
 RUNS = {0: FOLDER} | {seed: FOLDER.with_name(f"record-{seed}") for seed in (1, 2)}
 """By their seeds; the weights of the first are published."""
 
+UNDER_WAY = {seed: FOLDER.with_name(f"third-{seed}") for seed in (0, 1)}
+"""Of the next generation, by their seeds; taught by those above."""
+
 
 def newest(run: RunDirectory) -> Path:
     """Its only checkpoint."""
@@ -76,3 +79,36 @@ def test_it_can_be_gone_on_with(seed: int, cifar10_folder: Path, tmp_path: Path)
     more = ("--data", str(cifar10_folder), "--out", str(copy), "--resume", "--checkpoint-every", "1", "--epochs", "160")
     assert run_killed_after(step, *more) == -9
     assert load_checkpoint(copy / "checkpoints" / f"step-{step:09}.pt")["cycles"] == [0, 31_200]
+
+
+@pytest.mark.parametrize("seed", UNDER_WAY)
+def test_a_run_under_way_is_small_whole_and_taught_by_those_that_ended(seed: int) -> None:
+    run = RunDirectory(UNDER_WAY[seed])
+    config = Config().merged_with_file(run.config)
+    assert config.training.seed == seed
+    path = newest(run)
+    assert path.stat().st_size < 3_000_000
+    checkpoint = load_checkpoint(path)
+    assert 0 < len(checkpoint["history"]) < config.training.epochs
+    load_weights(create(config.network.arch, **config.network.arch_options), checkpoint["model"], path.name)
+    for place, ended in enumerate(RUNS.values(), start=1):
+        teacher, taught = (
+            restore(each, torch.device("cpu")).network.state_dict() for each in (run.teacher(place), ended)
+        )
+        assert teacher.keys() == taught.keys()
+        assert all(torch.equal(taught[name], value) for name, value in teacher.items())
+
+
+def test_the_runs_under_way_differ_in_their_seed_only() -> None:
+    first, second = (Config().merged_with_file(RunDirectory(folder).config) for folder in UNDER_WAY.values())
+    assert differences(first, second) == ["seed was 0 and is now 1"]
+
+
+@pytest.mark.parametrize("seed", UNDER_WAY)
+def test_a_run_under_way_can_be_gone_on_with(seed: int, cifar10_folder: Path, tmp_path: Path) -> None:
+    step = int(newest(RunDirectory(UNDER_WAY[seed])).stem.removeprefix("step-")) + 1
+    copy = tmp_path / "run"
+    shutil.copytree(UNDER_WAY[seed], copy)
+    more = ("--data", str(cifar10_folder), "--out", str(copy), "--resume", "--checkpoint-every", "1")
+    assert run_killed_after(step, *more) == -9
+    assert load_checkpoint(copy / "checkpoints" / f"step-{step:09}.pt")["iteration"] == step
