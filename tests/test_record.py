@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,6 @@ from tests.recipes.running import run_killed_after
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "record"
 
-
 RUNS = {0: FOLDER} | {seed: FOLDER.with_name(f"record-{seed}") for seed in (1, 2)}
 """By their seeds; the weights of the first are published."""
 
@@ -28,6 +28,18 @@ def newest(run: RunDirectory) -> Path:
     """Its only checkpoint."""
     (path,) = run.checkpoints.iterdir()
     return path
+
+
+def one_step_on(folder: Path, tmp_path: Path, data: Path, *more: str) -> dict[str, Any]:
+    """The checkpoint after the next step of a copy of a run, whose process is killed there."""
+    step = int(newest(RunDirectory(folder)).stem.removeprefix("step-")) + 1
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    where = ("--data", str(data), "--out", str(copy), "--resume", "--checkpoint-every", "1")
+    assert run_killed_after(step, *where, *more) == -9
+    checkpoint = load_checkpoint(copy / "checkpoints" / f"step-{step:09}.pt")
+    assert checkpoint["iteration"] == step
+    return checkpoint
 
 
 def test_its_checkpoint_is_small_whole_and_ends_in_the_published_weights() -> None:
@@ -73,12 +85,7 @@ def test_each_run_ended_with_another_network_which_can_teach() -> None:
 
 @pytest.mark.parametrize("seed", RUNS)
 def test_it_can_be_gone_on_with(seed: int, cifar10_folder: Path, tmp_path: Path) -> None:
-    step = int(newest(RunDirectory(RUNS[seed])).stem.removeprefix("step-")) + 1
-    copy = tmp_path / "record"
-    shutil.copytree(RUNS[seed], copy)
-    more = ("--data", str(cifar10_folder), "--out", str(copy), "--resume", "--checkpoint-every", "1", "--epochs", "160")
-    assert run_killed_after(step, *more) == -9
-    assert load_checkpoint(copy / "checkpoints" / f"step-{step:09}.pt")["cycles"] == [0, 31_200]
+    assert one_step_on(RUNS[seed], tmp_path, cifar10_folder, "--epochs", "160")["cycles"] == [0, 31_200]
 
 
 @pytest.mark.parametrize("seed", UNDER_WAY)
@@ -106,9 +113,4 @@ def test_the_runs_under_way_differ_in_their_seed_only() -> None:
 
 @pytest.mark.parametrize("seed", UNDER_WAY)
 def test_a_run_under_way_can_be_gone_on_with(seed: int, cifar10_folder: Path, tmp_path: Path) -> None:
-    step = int(newest(RunDirectory(UNDER_WAY[seed])).stem.removeprefix("step-")) + 1
-    copy = tmp_path / "run"
-    shutil.copytree(UNDER_WAY[seed], copy)
-    more = ("--data", str(cifar10_folder), "--out", str(copy), "--resume", "--checkpoint-every", "1")
-    assert run_killed_after(step, *more) == -9
-    assert load_checkpoint(copy / "checkpoints" / f"step-{step:09}.pt")["iteration"] == step
+    assert one_step_on(UNDER_WAY[seed], tmp_path, cifar10_folder)["cycles"] == [0]
