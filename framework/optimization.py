@@ -8,8 +8,8 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from framework.config import OptimizationConfig
 from framework.muon import Muon
+from framework.sections import OptimizationConfig
 
 LAST_SHARE = 1e-4
 """The share of the peak learning rate that the last step takes."""

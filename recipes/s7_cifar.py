@@ -9,15 +9,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from framework.config import (
-    AugmentationConfig,
-    Config,
-    ConstraintsConfig,
-    NetworkConfig,
-    OptimizationConfig,
-    TrainingConfig,
-)
+from framework.config import Config
 from framework.run_directory import RunDirectory
+from framework.sections import AugmentationConfig, ConstraintsConfig, NetworkConfig, OptimizationConfig, TrainingConfig
 from framework.stopping import Stop
 from recipes.commands import command_line
 from recipes.console import warn

@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 from architectures import create
-from framework.config import ConstraintsConfig
 from framework.inspection import (
     Constraints,
     check,
@@ -14,6 +13,7 @@ from framework.inspection import (
     layer_table_json,
 )
 from framework.report.summary import torchsummary_table
+from framework.sections import ConstraintsConfig
 
 
 def declared(config: ConstraintsConfig) -> Constraints:

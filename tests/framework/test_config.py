@@ -4,18 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from framework.config import (
+from framework.config import Config, differences, walk
+from framework.errors import EmberfieldError
+from framework.sections import (
     AugmentationConfig,
-    Config,
     DataConfig,
     MachineConfig,
     NetworkConfig,
     OptimizationConfig,
     TrainingConfig,
-    differences,
-    walk,
 )
-from framework.errors import EmberfieldError
 
 
 def test_field_names_are_unique_over_all_sections() -> None:

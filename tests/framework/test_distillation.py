@@ -5,11 +5,11 @@ import torch
 from torch import Tensor, nn
 
 from framework.comparison import first_difference
-from framework.config import OptimizationConfig
 from framework.data import Statistics, normalize
 from framework.distillation import Teacher, distillation_loss
 from framework.optimization import make_optimizer
 from framework.saving import snapshot
+from framework.sections import OptimizationConfig
 from framework.step import make_step
 
 CPU = torch.device("cpu")

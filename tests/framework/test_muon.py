@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from framework.config import OptimizationConfig
 from framework.muon import COEFFICIENTS, orthogonalized
 from framework.optimization import make_optimizer
+from framework.sections import OptimizationConfig
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (5, 40), (40, 5), (1, 9)])

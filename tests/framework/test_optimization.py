@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from framework.config import OptimizationConfig
 from framework.optimization import gradient_norm, make_optimizer, make_schedule, one_cycle, parameter_groups
+from framework.sections import OptimizationConfig
 
 
 def network() -> nn.Module:

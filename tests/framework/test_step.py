@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from framework.comparison import first_difference
-from framework.config import OptimizationConfig
 from framework.data import Statistics
 from framework.errors import NonFiniteError
 from framework.nonfinite import NonFiniteGuard
 from framework.optimization import load_optimizer, make_optimizer, make_schedule, plain_rates, rates_on_device
 from framework.saving import snapshot
+from framework.sections import OptimizationConfig
 from framework.step import Outcome, Step, make_step
 
 CPU = torch.device("cpu")

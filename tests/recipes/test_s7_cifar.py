@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from framework.checkpoint import load_checkpoint, save_checkpoint
-from framework.config import ConstraintsConfig
 from framework.inspection.constraints import FORBIDDABLE, REQUIRABLE, Constraints
+from framework.sections import ConstraintsConfig
 from recipes.s7_cifar import DEFAULTS
 from tests.recipes.running import QUICK, ROOT, run, run_killed_after, snapshot
 
