@@ -1,14 +1,13 @@
 """Training put together from its parts, and run to its end."""
 
 from collections.abc import Callable
-from typing import Any
+from contextlib import closing
 
 import torch
 from ignite.engine import Events
 from torch import nn
 from torch.utils.data import DataLoader
 
-from framework.checkpoint import save_checkpoint
 from framework.config import Config
 from framework.data import Batch, evaluation_batch_size
 from framework.description import Description
@@ -17,16 +16,15 @@ from framework.distillation import Teacher
 from framework.engines import make_ema, make_evaluator, make_trainer
 from framework.environment import default_workers, require_compiler
 from framework.errors import StoppedError
-from framework.generations import Generations
 from framework.graphs import graphed
 from framework.handlers import finish_epoch, make_early_stopping, sum_over_epoch
+from framework.keeping import Keeper
 from framework.logs import show_progress
 from framework.nonfinite import NonFiniteGuard
 from framework.optimization import make_optimizer, make_schedule, rates_on_device
 from framework.preparation import Prepared
 from framework.processes import ALONE, Processes
 from framework.run_directory import RunDirectory
-from framework.saving import Saver, snapshot
 from framework.step import make_step
 from framework.stopping import Stop
 from framework.training_state import EpochSums, Record, TrainingState
@@ -136,23 +134,7 @@ def fit(
     if processes.count == 1:  # several could not agree there: their shares may differ by a batch
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
     evaluation_size = evaluation_batch_size(device)
-    generations = Generations(run.checkpoints, config.safety.keep_checkpoints)
-    saver = Saver(config.safety.checkpoint_every, stops=config.safety.on_save_failure == "stop", notify=notify)
-
-    def save(best: bool = False) -> None:
-        state.guard.look()
-        step, content = state.step, snapshot(state.state_dict())
-
-        def write() -> None:
-            if best:
-                save_checkpoint(run.best, best_checkpoint(content))
-            generations.save(step, content)
-
-        saver.submit(write)
-
-    def save_if_due() -> None:
-        if processes.first and saver.due(state.step):
-            save()
+    keeper = Keeper(state, run, config.safety, notify, writes=processes.first)
 
     def check() -> None:
         if processes.any(stop.asked is not None):
@@ -168,15 +150,14 @@ def fit(
             patience_from=config.training.patience_from,
         )
         log(record)
-        if processes.first:
-            save(best=state.best is record)
+        keeper.save(best=state.best is record)
 
     sum_over_epoch(state)
-    trainer.add_event_handler(Events.ITERATION_COMPLETED, save_if_due)
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, keeper.save_if_due)
     trainer.add_event_handler(Events.ITERATION_COMPLETED, check)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, end_epoch)
     show_progress(trainer)
-    with stop.deferring():
+    with stop.deferring(), closing(keeper):
         try:
             if state.step // epoch_length > len(state.history):  # stopped between an epoch's last step and its end
                 end_epoch()
@@ -185,13 +166,9 @@ def fit(
                     training_stream(state, images, config, device), max_epochs=epochs, epoch_length=epoch_length
                 )
         except StoppedError as stopped:
-            if processes.first:
-                save()
-            saver.close()
-            newest = generations.paths()[0].name if generations.paths() else "the beginning"
-            raise StoppedError(f"{stopped}; the same command with --resume goes on from {newest}") from None
-        finally:
-            saver.close()
+            keeper.save()
+            keeper.close()
+            raise StoppedError(f"{stopped}; the same command with --resume goes on from {keeper.newest}") from None
 
 
 def training_stream(
@@ -203,12 +180,3 @@ def training_stream(
         return DeviceBatches(images.batches, device, start, stop, at_once=AT_ONCE)
     workers = default_workers(device) if config.machine.workers is None else config.machine.workers
     return images.batches.stream(start, stop, workers)
-
-
-def best_checkpoint(content: dict[str, Any]) -> dict[str, Any]:
-    """Of a state's content what `best.pt` keeps: enough to use the best weights, not to train on."""
-    return {
-        "description": content["description"],
-        "model": content["best_weights"],
-        "history": content["history"],
-    }

@@ -9,10 +9,10 @@ from framework.config import Config
 from framework.description import Description
 from framework.errors import CheckpointError, RunDirectoryError
 from framework.generations import Generations
+from framework.keeping import best_checkpoint
 from framework.processes import Processes
 from framework.run_directory import RunDirectory, write_text
 from framework.sources import ImageData
-from framework.training import best_checkpoint
 from framework.training_state import TrainingState
 
 
