@@ -5,23 +5,14 @@ option needs no prefix. Nothing heavy is imported: the command line answers `--h
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from framework.randomness import LARGEST_SEED
-from framework.settings import check_section, parse_interval, setting
+from framework.settings import parse_interval, section, setting
 
 
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """What all sections share: EmberfieldError for a value that its field's declaration does not allow."""
-
-    def __post_init__(self) -> None:
-        check_section(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig(Section):
+@section
+class DataConfig:
     """Which images, and how many of them are held out for choices.
 
     Where the images come from is free on a resume; that they are the same ones is known by their hash.
@@ -33,8 +24,8 @@ class DataConfig(Section):
     holdout: int | None = setting(None, "training images held out for validation; a tenth without it", least=0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkConfig(Section):
+@section
+class NetworkConfig:
     """Which architecture, with which options and which beginning."""
 
     arch: str = setting("", "a registered architecture, or package.module:callable")
@@ -42,8 +33,8 @@ class NetworkConfig(Section):
     whiten: bool = setting(False, "a first convolution that whitens the training images and is not trained")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConstraintsConfig(Section):
+@section
+class ConstraintsConfig:
     """What is declared of the network, checked before training; the fields of `framework.inspection.Constraints`.
 
     Free on a resume, because they judge what is computed and do not change it.
@@ -68,8 +59,8 @@ class ConstraintsConfig(Section):
     unconstrained: bool = setting(False, "train even a network that breaks its constraints", free=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class AugmentationConfig(Section):
+@section
+class AugmentationConfig:
     """The transforms of the training images, in order, and what is done to them after."""
 
     transforms: tuple[Mapping[str, Any], ...] = setting((), "the augmentation, as a JSON list of transforms")
@@ -78,8 +69,8 @@ class AugmentationConfig(Section):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class OptimizationConfig(Section):
+@section
+class OptimizationConfig:
     """The loss, the optimizer and its one-cycle schedule (Smith and Topin 2017)."""
 
     optimizer: str = setting("sgd", "the optimizer; sgd and muon take Nesterov steps", choices=("sgd", "adamw", "muon"))
@@ -102,8 +93,8 @@ class OptimizationConfig(Section):
     temperature: float = setting(2.0, "what the logits are divided by to compare them with the teachers'", least=0.01)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig(Section):
+@section
+class TrainingConfig:
     """How long to train, from which seed, and what is kept."""
 
     epochs: int = setting(15, "epochs to train", least=1)
@@ -115,8 +106,8 @@ class TrainingConfig(Section):
     limit_batches: int | None = setting(None, "steps in an epoch, and batches in an evaluation: a dry run", least=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class MachineConfig(Section):
+@section
+class MachineConfig:
     """Where to compute, and in which arithmetic; a resume may move to another device."""
 
     device: str = setting("auto", "auto, cpu, cuda or cuda:N", free=True)
@@ -139,18 +130,16 @@ class MachineConfig(Section):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SafetyConfig(Section):
+@section
+class SafetyConfig:
     """What is kept in case of an accident, and what is done about one."""
 
-    checkpoint_every: str = setting("60s", "a checkpoint every so many seconds ('60s') or steps ('500')", free=True)
+    checkpoint_every: str = setting(
+        "60s", "a checkpoint every so many seconds ('60s') or steps ('500')", parse=parse_interval, free=True
+    )
     keep_checkpoints: int = setting(3, "checkpoints to keep beside the best", least=1, free=True)
     on_save_failure: str = setting(
         "continue", "when a checkpoint cannot be written, as on a full disk", choices=("continue", "stop"), free=True
     )
     on_nonfinite: str = setting("stop", "when a loss or gradient is not finite", choices=("stop", "skip"))
     nonfinite_limit: int = setting(10, "steps that on_nonfinite skip may leave out in a run", least=1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        parse_interval(self.checkpoint_every)

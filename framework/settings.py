@@ -6,11 +6,13 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterable
-from dataclasses import field
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, dataclass_transform
 
 from framework.errors import EmberfieldError
+
+T = TypeVar("T")
 
 
 def setting(
@@ -20,14 +22,15 @@ def setting(
     choices: tuple[str, ...] = (),
     least: float | None = None,
     most: float | None = None,
+    parse: Callable[[Any], object] | None = None,
     free: bool = False,
 ) -> Any:
     """Declares a field: its default, help text and valid values (`least` and `most` are inclusive; each of a
-    list is one of the `choices`).
+    list is one of the `choices`; `parse` raises EmberfieldError for one that it cannot read).
 
     A `free` field may differ between a run and its resume, because it does not decide what is computed.
     """
-    metadata = {"help": help, "choices": choices, "least": least, "most": most, "free": free}
+    metadata = {"help": help, "choices": choices, "least": least, "most": most, "parse": parse, "free": free}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -65,6 +68,13 @@ def as_declared(value: object, hint: Any) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def section(declared: type[T]) -> type[T]:
+    """Makes a class of settings a frozen dataclass, taken by keyword and checked by `check_section` when it is made."""
+    declared.__post_init__ = check_section  # type: ignore[attr-defined]
+    return dataclass(frozen=True, kw_only=True)(declared)
+
+
 def check_section(section: Any) -> None:
     """Raises EmberfieldError for the first field whose type or value is not what its declaration allows."""
     hints = typing.get_type_hints(type(section))
@@ -83,6 +93,8 @@ def check_section(section: Any) -> None:
             raise EmberfieldError(f"{item.name} is {value}; the least valid value is {limits['least']}")
         if limits["most"] is not None and not value <= limits["most"]:
             raise EmberfieldError(f"{item.name} is {value}; the largest valid value is {limits['most']}")
+        if limits["parse"] is not None:
+            limits["parse"](value)
 
 
 def _check_type(name: str, value: object, hint: Any) -> None:

@@ -64,6 +64,8 @@ def test_a_text_stands_for_a_list_of_one(tmp_path: Path, content: str, teacher: 
         ('{"augmentation": {"transforms": "flip"}}', "transforms is 'flip', a str; it takes tuple"),
         ('{"optimization": {"teacher": 3}}', "teacher is 3, a int; it takes tuple or null"),
         ('{"optimization": {"teacher": [3]}}', "it takes a list of texts"),
+        ('{"safety": {"checkpoint_every": "5m"}}', "checkpoint_every is '5m'; it takes seconds like '60s'"),
+        ('{"safety": {"checkpoint_every": 5}}', "checkpoint_every is 5, a int; it takes str"),
         ('{"training": 3}', "section 'training' is a int; it takes a JSON object"),
         ("[]", "the configuration is a list"),
         ("{", "is not JSON"),
@@ -86,6 +88,13 @@ def test_unreadable_file_is_refused(tmp_path: Path, content: bytes | None) -> No
         path.write_bytes(content)
     with pytest.raises(EmberfieldError, match="cannot read the configuration"):
         Config().merged_with_file(path)
+
+
+def test_a_section_by_itself_is_checked_when_it_is_made_and_stays_as_it_is() -> None:
+    with pytest.raises(EmberfieldError, match="lr is -1; the least valid value is 0"):
+        OptimizationConfig(lr=-1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        OptimizationConfig().lr = -1  # type: ignore[misc]
 
 
 def test_update_names_the_nearest_setting() -> None:
