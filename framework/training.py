@@ -6,10 +6,11 @@ from contextlib import closing
 import torch
 from ignite.engine import Events
 from torch import nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from framework.config import Config
-from framework.data import Batch, evaluation_batch_size
+from framework.data import Batch, Statistics, evaluation_batch_size
 from framework.description import Description
 from framework.device_batches import DeviceBatches
 from framework.distillation import Teacher
@@ -25,7 +26,7 @@ from framework.optimization import make_optimizer, make_schedule, rates_on_devic
 from framework.preparation import Prepared
 from framework.processes import ALONE, Processes
 from framework.run_directory import RunDirectory
-from framework.step import make_step
+from framework.step import Step, make_step
 from framework.stopping import Stop
 from framework.training_state import EpochSums, Record, TrainingState
 
@@ -56,32 +57,22 @@ def make_training(
     optimizer = make_optimizer(network, config.optimization)
     steps = config.training.epochs * images.batches.epoch_length
     schedule = make_schedule(optimizer, max(steps - cycle_start, 1), config.optimization)
-    skips = config.safety.on_nonfinite == "skip"
     guard = NonFiniteGuard(
-        config.safety.nonfinite_limit if skips else 0,
+        config.safety.nonfinite_limit if config.safety.on_nonfinite == "skip" else 0,
         lambda step: images.batches.samples(step).tolist(),
         notify,
         every=1 if device.type == "cpu" else LOOK_EVERY,
     )
-    forward = processes.parallel(network, device)
-    if config.machine.compile:
-        require_compiler()
-        forward = torch.compile(forward)  # type: ignore[assignment]
-    step = make_step(
-        forward,
+    step = training_step(
+        network,
         optimizer,
-        loss=nn.CrossEntropyLoss(label_smoothing=config.optimization.label_smoothing),
+        config,
         statistics=images.statistics,
         device=device,
         precision=description.precision,
-        clip_norm=config.optimization.clip_norm,
         teacher=teacher,
-        undoes=skips,
         processes=processes,
     )
-    if device.type == "cuda" and processes.count == 1 and not config.machine.eager:
-        rates_on_device(optimizer, device)
-        step = graphed(step, device)
     ema = make_ema(network, config.training.ema_decay)
     trainer = make_trainer(
         network,
@@ -104,6 +95,43 @@ def make_training(
         ema=ema,
         early_stopping=make_early_stopping(trainer, config.training.patience),
     )
+
+
+def training_step(
+    network: nn.Module,
+    optimizer: Optimizer,
+    config: Config,
+    *,
+    statistics: Statistics,
+    device: torch.device,
+    precision: str,
+    teacher: Teacher | None,
+    processes: Processes,
+) -> Step:
+    """One step as the configuration has it: shared by the `processes`, compiled, or on a GPU replayed as a graph.
+
+    Raises EmberfieldError where torch.compile is asked for and there is no C++ compiler.
+    """
+    forward = processes.parallel(network, device)
+    if config.machine.compile:
+        require_compiler()
+        forward = torch.compile(forward)  # type: ignore[assignment]
+    step = make_step(
+        forward,
+        optimizer,
+        loss=nn.CrossEntropyLoss(label_smoothing=config.optimization.label_smoothing),
+        statistics=statistics,
+        device=device,
+        precision=precision,
+        clip_norm=config.optimization.clip_norm,
+        teacher=teacher,
+        undoes=config.safety.on_nonfinite == "skip",
+        processes=processes,
+    )
+    if device.type == "cuda" and processes.count == 1 and not config.machine.eager:
+        rates_on_device(optimizer, device)
+        step = graphed(step, device)
+    return step
 
 
 def fit(

@@ -1,14 +1,18 @@
 """What of a training is kept, when, and by whom."""
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from framework.checkpoint import load_checkpoint
 from framework.comparison import first_difference
 from framework.errors import SaveError
+from framework.generations import Generations
 from framework.keeping import Keeper
 from framework.run_directory import RunDirectory
+from framework.saving import snapshot
 from framework.sections import SafetyConfig
 from tests.framework.small_training import SmallTraining, make_small_training
 
@@ -26,24 +30,37 @@ def keeper_of(training: SmallTraining, folder: Path, *, writes: bool = True, **s
     return Keeper(training.state, run, SafetyConfig(**safety), training.told.append, writes=writes)
 
 
-def test_the_state_of_the_moment_is_kept_and_the_best_weights_if_they_are_new(
-    training: SmallTraining, tmp_path: Path
+def test_the_state_of_the_moment_is_kept_although_training_goes_on_before_it_is_written(
+    training: SmallTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    changed, save = threading.Event(), Generations.save
+
+    def save_late(*arguments: Any) -> Path:
+        assert changed.wait(10)
+        return save(*arguments)
+
+    monkeypatch.setattr(Generations, "save", save_late)
     keeper = keeper_of(training, tmp_path / "kept")
     assert keeper.newest == "the beginning"
-    expected = training.state.state_dict()
+    expected = snapshot(training.state.state_dict())
     keeper.save()
+    for parameter in training.state.model.parameters():
+        parameter.data.zero_()
+    changed.set()
     keeper.close()
     assert keeper.newest == "step-000000010.pt"
     kept = load_checkpoint(tmp_path / "kept" / "checkpoints" / keeper.newest)
     assert first_difference(kept, expected) is None
-    assert not (tmp_path / "kept" / "best.pt").exists()
 
-    again = keeper_of(training, tmp_path / "kept")
-    again.save(best=True)
-    again.close()
-    best = load_checkpoint(tmp_path / "kept" / "best.pt")
-    assert first_difference(best["model"], expected["best_weights"]) is None
+
+def test_the_best_weights_are_kept_if_they_are_new(training: SmallTraining, tmp_path: Path) -> None:
+    best = tmp_path / "kept" / "best.pt"
+    for new in (False, True):
+        keeper = keeper_of(training, tmp_path / "kept")
+        keeper.save(best=new)
+        keeper.close()
+        assert best.exists() is new
+    assert first_difference(load_checkpoint(best)["model"], training.state.best_weights) is None
 
 
 def test_a_process_that_is_not_to_write_writes_nothing(training: SmallTraining, tmp_path: Path) -> None:
