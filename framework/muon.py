@@ -26,7 +26,7 @@ def orthogonalized(matrix: Tensor, rounds: int = 5) -> Tensor:
     x: Tensor = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
     for _ in range(rounds):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.T if tall else x
 
 
@@ -51,21 +51,23 @@ class Muon(SGD):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """One step from the gradients that are there, without a closure; overwrites those of the kernels."""
         assert closure is None, "the gradients are there before the step"
-        skipped = getattr(self, "found_inf", None)
-        for group in self.param_groups:
-            if group["kernels"]:
-                for kernel in group["params"]:
-                    if kernel.grad is not None:
-                        self._replace_gradient(kernel, skipped)
+        groups = [group for group in self.param_groups if group["kernels"]]
+        kernels = [kernel for group in groups for kernel in group["params"] if kernel.grad is not None]
+        if kernels:
+            self._replace_gradients(kernels, getattr(self, "found_inf", None))
         super().step()
         return None
 
-    def _replace_gradient(self, kernel: Tensor, skipped: Tensor | None) -> None:
-        assert kernel.grad is not None
-        buffer = self.state[kernel]["momentum_buffer"]
-        momentum = torch.lerp(kernel.grad, buffer, self.kernel_momentum)
-        update = torch.lerp(kernel.grad, momentum, self.kernel_momentum)
-        buffer.copy_(momentum if skipped is None else torch.where(skipped.bool(), buffer, momentum))
-        matrix = update.flatten(1)
-        scale = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
-        kernel.grad.copy_(orthogonalized(matrix).view_as(kernel) * scale)
+    def _replace_gradients(self, kernels: list[Tensor], skipped: Tensor | None) -> None:
+        gradients = [kernel.grad for kernel in kernels if kernel.grad is not None]
+        buffers = [self.state[kernel]["momentum_buffer"] for kernel in kernels]
+        momenta = torch._foreach_lerp(gradients, buffers, self.kernel_momentum)
+        updates = torch._foreach_lerp(gradients, momenta, self.kernel_momentum)
+        if skipped is not None:
+            leave = skipped.bool()
+            momenta = tuple(torch.where(leave, *pair) for pair in zip(buffers, momenta, strict=True))
+        torch._foreach_copy_(buffers, momenta)
+        for gradient, update in zip(gradients, updates, strict=True):
+            matrix = update.flatten(1)
+            scale = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
+            torch.mul(orthogonalized(matrix).view_as(update), scale, out=gradient)
