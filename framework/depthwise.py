@@ -15,12 +15,17 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
+from framework.stencil import depthwise_stencil
+
 Size = int | Sequence[int]
 """A number for both axes, or one for each."""
 
 
 class FastDepthwise(TorchFunctionMode):
-    """While it is entered, depthwise convolutions on the CPU take `depthwise_conv2d` where that is faster."""
+    """While it is entered, depthwise convolutions take a faster way where there is one.
+
+    On a CPU that is `depthwise_conv2d`, on a GPU `depthwise_stencil` in what is compiled.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
@@ -63,28 +68,29 @@ def _conv2d(
 ) -> Tensor:
     """`torch.conv2d`, by `depthwise_conv2d` where that is meant for it."""
     step, pad, rate = _square(stride), _square(padding), _square(dilation)
-    kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
-    if (
-        not torch.is_grad_enabled()
-        or images.ndim != 4
-        or not 1 < groups == images.shape[1] == weight.shape[0]
-        or not _is_faster(weight.shape[2:], step, pad, rate, kind)
-    ):
+    device = images.device.type
+    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
+    square = weight.shape[-2] == weight.shape[-1] and step is not None and pad is not None and rate is not None
+    if images.ndim != 4 or not square or not 1 < groups == images.shape[1] == weight.shape[0]:
+        way = None
+    elif device == "cpu":
+        way = depthwise_conv2d if _is_faster(weight.shape[-1], step, pad, rate, kind) else None
+    else:
+        way = depthwise_stencil if torch.compiler.is_compiling() else None
+    if way is None:
         return torch.conv2d(images, weight, bias, stride, padding, dilation, groups)
     assert step is not None and pad is not None and rate is not None
-    output = depthwise_conv2d(images.to(kind), weight.to(kind), step, pad, rate)
+    output = way(images.to(kind), weight.to(kind), step, pad, rate)
     return output if bias is None else output + bias.to(kind)[:, None, None]
 
 
-def _is_faster(
-    kernel: Sequence[int], stride: int | None, padding: int | None, dilation: int | None, kind: torch.dtype
-) -> bool:
-    """Whether a geometry, equal along both axes, is one that oneDNN differentiates slowly."""
-    if kernel[0] != kernel[1] or None in (stride, padding, dilation):
+def _is_faster(kernel: int, stride: int | None, padding: int | None, dilation: int | None, kind: torch.dtype) -> bool:
+    """Whether a geometry is one that oneDNN differentiates slowly, where gradients are wanted."""
+    if not torch.is_grad_enabled():
         return False
     if dilation == 1:
         return stride != 1 and kind == torch.bfloat16
-    return stride == 1 and 2 * (padding or 0) == (dilation or 0) * (kernel[0] - 1)
+    return stride == 1 and 2 * (padding or 0) == (dilation or 0) * (kernel - 1)
 
 
 def _square(size: Size | str) -> int | None:

@@ -1,5 +1,6 @@
 """Learning from a trained network's answers beside the labels: distillation (Hinton, Vinyals and Dean 2015)."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,6 +50,11 @@ class Teacher:
             normalizer(statistics, next(network.parameters()).device)
             for network, statistics in zip(self.networks, self.statistics, strict=True)
         ]
+
+    def compiled(self) -> "Teacher":
+        """The same with its networks compiled by torch.compile."""
+        networks: list[nn.Module] = [torch.compile(network) for network in self.networks]  # type: ignore[misc]
+        return dataclasses.replace(self, networks=networks)
 
     @torch.no_grad()
     def answers(self, images: Tensor, precision: str) -> Tensor:

@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +19,10 @@ WORTH = 1.15
 def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
     """The context of a forward pass: 'bfloat16' is mixed precision, 'float32' is plain.
 
-    On a CPU the gradients of depthwise convolutions are computed by `FastDepthwise`.
+    Depthwise convolutions are computed by `FastDepthwise`.
     """
     low = precision == "bfloat16"
-    with (
-        torch.autocast(device.type, torch.bfloat16, enabled=low, cache_enabled=low),
-        FastDepthwise() if device.type == "cpu" else nullcontext(),
-    ):
+    with torch.autocast(device.type, torch.bfloat16, enabled=low, cache_enabled=low), FastDepthwise():
         yield
 
 

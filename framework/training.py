@@ -116,6 +116,7 @@ def training_step(
     if config.machine.compile:
         require_compiler()
         forward = torch.compile(forward)  # type: ignore[assignment]
+        teacher = teacher and teacher.compiled()
     step = make_step(
         forward,
         optimizer,

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import framework.depthwise
 from framework.depthwise import FastDepthwise, depthwise_conv2d, lattices
@@ -142,3 +143,27 @@ def test_outside_the_context_nothing_is_changed(counted: list[int]) -> None:
         layer(torch.zeros(1, 8, 6, 6))
     layer(torch.zeros(1, 8, 6, 6))
     assert len(counted) == 1
+
+
+def conv2ds_of_compiled(layer: nn.Conv2d, images: Tensor) -> int:
+    """How many convolutions a compiler is given of a layer."""
+    graphs: list[torch.fx.GraphModule] = []
+
+    def keep(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., object]:
+        graphs.append(graph)
+        return graph.forward
+
+    torch.compile(layer, backend=keep)(images)
+    assert len(graphs) == 1
+    return sum(node.target is torch.conv2d for node in graphs[0].graph.nodes)
+
+
+def test_what_is_compiled_for_a_gpu_is_a_stencil() -> None:
+    with FakeTensorMode():  # shapes without data, of a device that need not be there
+        images = torch.empty(2, 4, 8, 8, device="cuda")
+        depthwise = nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=4, device="cuda")
+        dense = nn.Conv2d(4, 4, 3, padding=1, device="cuda")
+        with FastDepthwise():
+            assert conv2ds_of_compiled(depthwise, images) == 0
+            assert conv2ds_of_compiled(dense, images) == 1
+        assert conv2ds_of_compiled(depthwise, images) == 1
