@@ -1,15 +1,18 @@
 """What only a GPU can show; skips without one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from framework.augment.cutmix import CutMix
 from framework.comparison import first_difference
 from framework.device_batches import DeviceBatches
+from framework.environment import make_deterministic
 from framework.errors import NonFiniteError
-from framework.precision import choose_precision
+from framework.precision import arithmetic, choose_precision
 from framework.saving import snapshot
 from tests.framework.small_training import make_small_training, small_network
 from tests.framework.test_device_batches import make_batches
@@ -19,6 +22,15 @@ pytestmark = [
     pytest.mark.cuda,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _deterministic() -> Iterator[None]:
+    """Of some gradients a GPU's own libraries give other bits each time."""
+    if torch.cuda.is_available():
+        make_deterministic()
+    yield
+    torch.use_deterministic_algorithms(False)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -66,3 +78,26 @@ def test_a_step_that_is_not_finite_is_named_on_a_gpu(tmp_path: Path) -> None:
     training = make_small_training(tmp_path / "run", device="cuda", precision="float32", lr=1e30, epochs=2)
     with pytest.raises(NonFiniteError, match=r"step \d+: .*before this step changed the weights"):
         training.run()
+
+
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2)])
+def test_a_compiled_depthwise_convolution_is_a_stencil(stride: int, dilation: int) -> None:
+    torch.manual_seed(0)
+    device = torch.device("cuda")
+    plain = nn.Conv2d(32, 32, 3, stride, dilation, dilation, groups=32, bias=False, device=device)
+    images = torch.randn(8, 32, 16, 16, device=device).contiguous(memory_format=torch.channels_last)
+    expected = plain(images)
+    (by_plain,) = torch.autograd.grad(expected.square().sum(), plain.parameters())
+    with arithmetic(device, "float32"):
+        found = torch.compile(plain)(images)
+    (by_found,) = torch.autograd.grad(found.square().sum(), plain.parameters())
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(by_found, by_plain, rtol=1e-3, atol=1e-2)
+
+
+def test_a_compiled_network_trains_as_a_graph(tmp_path: Path) -> None:
+    training = make_small_training(
+        tmp_path / "run", device="cuda", precision="bfloat16", epochs=6, lr=0.2, compile=True
+    )
+    training.run()
+    assert training.logged[-1]["val_accuracy"] > 0.5
