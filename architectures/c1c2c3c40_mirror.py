@@ -20,11 +20,13 @@ def c1c2c3c40_mirror(
     depths: Sequence[int] = (0, 1, 1, 0),
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.SiLU,
+    turned: Sequence[str] = (),
 ) -> nn.Module:
     """`c1c2c3c40_quick` with kernels that pairs of maps share, and so wider for the same parameters.
 
-    Images (N, in_channels, H, W) to logits (N, num_classes). `widths` count both maps of a pair. Raises
-    ArchitectureError for an odd one, and for wrong numbers as `c1c2c3c40` does.
+    Images (N, in_channels, H, W) to logits (N, num_classes). `widths` count both maps of a pair; in the
+    blocks named by `turned`, 'c1' and on, maps come in eights. Raises ArchitectureError for widths that make none, and
+    for wrong numbers as `c1c2c3c40` does.
     """
     network = c1c2c3c40(
         num_classes=num_classes,
@@ -35,8 +37,13 @@ def c1c2c3c40_mirror(
         norm=norm,
         act=act,
     )
-    return mirrored(network)
+    return mirrored(network, turned)
 
 
 register("c1c2c3c40_mirror_small")(functools.partial(c1c2c3c40_mirror, widths=(32, 64, 80, 288)))
 """The same with fewer than 100,000 parameters."""
+
+register("c1c2c3c40_dihedral")(
+    functools.partial(c1c2c3c40_mirror, widths=(64, 192, 208, 288), turned=("c1", "c2", "c3"))
+)
+"""With maps in eights up to C3, and so twice as wide there: for a GPU, at four times the multiply-adds."""

@@ -41,6 +41,13 @@ def image_mirrored(maps: Tensor) -> Tensor:
     return torch.cat([partners, first], 1)
 
 
+def image_turned(maps: Tensor, quarters: int) -> Tensor:
+    """What maps in eights of an image are for the image turned counterclockwise: turned, and gone round in fours."""
+    first, partners = (half.unflatten(1, (4, -1)) for half in maps.chunk(2, 1))
+    round_ = torch.cat([first.roll(quarters, 1), partners.roll(-quarters, 1)], 1).flatten(1, 2)
+    return torch.rot90(round_, quarters, (2, 3))
+
+
 def relative_difference(one: Tensor, other: Tensor) -> float:
     return ((one - other).norm() / one.norm()).item()
 
@@ -60,6 +67,48 @@ def test_the_first_convolution_makes_pairs_of_an_image(name: str) -> None:
     lifted = MirrorConv2d(conv, lifts=True).double()
     assert relative_difference(lifted(x.flip(3)), image_mirrored(lifted(x))) < 1e-12
     assert relative_difference(conv(x.flip(3)), image_mirrored(conv(x))) > 0.5  # the control
+
+
+EIGHTS = {"in_channels": 16, "out_channels": 16}
+TURNED = {
+    "dense": {},
+    "dilated": {"dilation": 2, "padding": 2},
+    "strided": {"stride": 2},
+    "with bias": {"bias": True},
+    "depthwise": {"groups": 16},
+    "two depthwise filters": {"groups": 16, "out_channels": 32},
+    "grouped": {"groups": 8},
+    "pointwise": {"kernel_size": 1, "padding": 0},
+}
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("name", TURNED)
+def test_turning_the_input_turns_the_output_and_its_eights(name: str, quarters: int) -> None:
+    conv, x = plain(**EIGHTS | TURNED[name]), images(2, 16, 9, 9)
+    tied = MirrorConv2d(conv, turned=True).double()
+    assert tied(x).shape == conv(x).shape
+    assert tied.weight.numel() * 8 == conv.weight.numel()
+    assert relative_difference(tied(image_turned(x, quarters)), image_turned(tied(x), quarters)) < 1e-12
+    assert relative_difference(tied(image_mirrored(x)), image_mirrored(tied(x))) < 1e-12
+    in_pairs = MirrorConv2d(conv).double()  # the control
+    assert relative_difference(in_pairs(image_turned(x, quarters)), image_turned(in_pairs(x), quarters)) > 0.3
+
+
+@pytest.mark.parametrize("name", ["dense", "strided", "with bias"])
+def test_the_first_convolution_makes_eights_of_an_image(name: str) -> None:
+    x = images(2, 3, 9, 9)
+    lifted = MirrorConv2d(plain(in_channels=3, out_channels=16, **TURNED[name]), lifts=True, turned=True).double()
+    for quarters in range(4):
+        turned = torch.rot90(x, quarters, (2, 3))
+        assert relative_difference(lifted(turned), image_turned(lifted(x), quarters)) < 1e-12
+    assert relative_difference(lifted(x.flip(3)), image_mirrored(lifted(x))) < 1e-12
+
+
+def test_pairs_may_follow_on_eights() -> None:
+    eights, pairs = MirrorConv2d(plain(**EIGHTS), turned=True).double(), MirrorConv2d(plain(in_channels=16)).double()
+    x = images(2, 16, 9, 9)
+    assert relative_difference(pairs(eights(image_mirrored(x))), image_mirrored(pairs(eights(x)))) < 1e-12
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -143,6 +192,15 @@ def test_the_registered_network_keeps_the_budget_at_twice_the_multiply_adds_of_i
 def test_an_odd_number_of_maps_is_an_error(settings: dict[str, int], count: str) -> None:
     with pytest.raises(ArchitectureError, match=count):
         MirrorConv2d(plain(**settings))
+
+
+def test_what_makes_no_eights_is_an_error() -> None:
+    with pytest.raises(ArchitectureError, match=r"out_channels 12 .* no multiple of 8"):
+        MirrorConv2d(plain(in_channels=16, out_channels=12), turned=True)
+    with pytest.raises(ArchitectureError, match="groups 2"):
+        MirrorConv2d(plain(groups=2, **EIGHTS), turned=True)
+    with pytest.raises(ArchitectureError, match=r"\(3, 5\) are not square"):
+        MirrorConv2d(plain(kernel_size=(3, 5), **EIGHTS), turned=True)
 
 
 def test_odd_groups_widths_and_features_are_errors() -> None:
