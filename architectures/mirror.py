@@ -110,12 +110,16 @@ def mirrored(network: nn.Module, turned: Collection[str] = ()) -> nn.Module:
 
     Its first convolution has to be the one of the image, its linear layer the head, which gets new weights. What lies
     between has to treat all maps alike, as normalisations, activations and pooling do. Raises ArchitectureError where
-    maps cannot be paired, or without exactly one linear layer: a convolution's logits would be paired too.
+    maps cannot be paired, for other blocks in eights than the first ones, or without exactly one linear layer: a
+    convolution's logits would be paired too.
     """
     convolutions = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
     heads = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
     if len(heads) != 1:
         raise ArchitectureError(f"mirrored pairs need one linear layer, the head, not {len(heads)}: {list(heads)}")
+    blocks = list(dict.fromkeys(name.split(".")[0] for name in convolutions))
+    if set(turned) != set(blocks[: len(turned)]):
+        raise ArchitectureError(f"turned {list(turned)}: valid are the first of the blocks {blocks}, or none")
     for number, (name, conv) in enumerate(convolutions.items()):
         network.set_submodule(name, MirrorConv2d(conv, lifts=number == 0, turned=name.split(".")[0] in turned))
     for name, linear in heads.items():

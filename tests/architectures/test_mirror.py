@@ -111,6 +111,19 @@ def test_pairs_may_follow_on_eights() -> None:
     assert relative_difference(pairs(eights(image_mirrored(x))), image_mirrored(pairs(eights(x)))) < 1e-12
 
 
+def test_blocks_in_eights_turn_with_the_image() -> None:
+    settings = {"widths": (8, 16, 24, 8), "norm": lambda channels: nn.Identity()}  # each map has a norm of its own
+    eights, pairs = (
+        nn.Sequential(*list(create("c1c2c3c40_mirror", turned=turned, **settings).children())[:3]).double()
+        for turned in (("c1", "c2", "c3"), ())
+    )
+    x = images(2, 3, 33, 33)
+    for quarters in (1, 2, 3):
+        turned = torch.rot90(x, quarters, (2, 3))
+        assert relative_difference(eights(turned), image_turned(eights(x), quarters)) < 1e-10
+        assert relative_difference(pairs(turned), image_turned(pairs(x), quarters)) > 0.3  # the control
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_the_first_half_of_the_output_is_the_plain_convolutions(name: str) -> None:
     conv, x = plain(**FORMS[name]), images(2, 6, 9, 9)
@@ -186,6 +199,15 @@ def test_the_registered_network_keeps_the_budget_at_twice_the_multiply_adds_of_i
     assert input_coverage(network, shape) == 1
 
 
+def test_the_registered_network_of_eights_keeps_the_budget_too() -> None:
+    network, shape = create("c1c2c3c40_dihedral"), (3, 32, 32)
+    assert parameter_count(network) == 197_156
+    assert multiply_adds(network, shape) == 241_295_008
+    sheet = Constraints(strided_convs=3, requires=("depthwise_separable", "dilated", "global_average_pooling"))
+    assert all(finding.holds for finding in check(network, shape, sheet))
+    assert receptive_field(network, shape).network == receptive_field(create("c1c2c3c40_mirror"), shape).network
+
+
 @pytest.mark.parametrize(
     ("settings", "count"), [({"in_channels": 5}, "in_channels 5"), ({"out_channels": 5}, "out_channels 5")]
 )
@@ -201,6 +223,14 @@ def test_what_makes_no_eights_is_an_error() -> None:
         MirrorConv2d(plain(groups=2, **EIGHTS), turned=True)
     with pytest.raises(ArchitectureError, match=r"\(3, 5\) are not square"):
         MirrorConv2d(plain(kernel_size=(3, 5), **EIGHTS), turned=True)
+    with pytest.raises(ArchitectureError, match="out_channels 36"):
+        create("c1c2c3c40_mirror", widths=(36, 96, 112, 384), turned=("c1",))
+
+
+@pytest.mark.parametrize("turned", [("c2",), ("c1", "c3"), ("c1", "c5"), ("stem",)])
+def test_eights_in_other_blocks_than_the_first_ones_are_an_error(turned: tuple[str, ...]) -> None:
+    with pytest.raises(ArchitectureError, match=r"the first of the blocks \['c1', 'c2', 'c3', 'c4'\]"):
+        create("c1c2c3c40_mirror", widths=(32, 96, 112, 384), turned=turned)
 
 
 def test_odd_groups_widths_and_features_are_errors() -> None:
