@@ -123,3 +123,12 @@ def test_the_runs_on_a_gpu_differ_in_their_seed_only() -> None:
     first, *others = (Config().merged_with_file(GPU / f"dihedral-{seed}" / "config.json") for seed in range(3))
     for seed, other in enumerate(others, start=1):
         assert differences(first, other) == [f"seed was 0 and is now {seed}"]
+
+
+def test_each_run_on_a_gpu_ended_with_a_small_network_of_its_own() -> None:
+    paths = [GPU / f"dihedral-{seed}" / "network.pt" for seed in range(3)]
+    assert all(path.stat().st_size < 1_000_000 for path in paths)
+    networks = [restore(path, torch.device("cpu")) for path in paths]
+    assert {network.description.arch for network in networks} == {"c1c2c3c40_dihedral"}
+    for one, other in itertools.combinations([network.network.state_dict() for network in networks], 2):
+        assert not any(torch.equal(one[name], other[name]) for name in one if name.endswith("weight"))
