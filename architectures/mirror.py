@@ -56,7 +56,7 @@ class MirrorConv2d(nn.Conv2d):
             conv.bias is not None,
             conv.padding_mode,
         )
-        self.lifts, self.turned, self.orbit = lifts, turned, orbit
+        self.lifts, self.turned = lifts, turned
         own = conv.out_channels // orbit
         self.weight = nn.Parameter(conv.weight.detach()[:own].clone())
         if conv.bias is not None:
@@ -82,7 +82,7 @@ class MirrorConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H', W')."""
-        bias = None if self.bias is None else self.bias.repeat(self.orbit)
+        bias = None if self.bias is None else self.bias.repeat(self.out_channels // len(self.bias))
         output: Tensor = self._conv_forward(input, self.kernels(), bias)
         return output
 

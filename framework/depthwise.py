@@ -1,9 +1,9 @@
-"""Gradients of depthwise convolutions where a CPU's library is slow: dilated ones, and in bfloat16 strided ones.
+"""Depthwise convolutions where a library is slow: on a CPU gradients of dilated and, in bfloat16, strided ones.
 
 oneDNN has fast kernels for what these gradients can be written as. A dilated convolution is a plain one on each of the
 `dilation` squared lattices of the image (Yu and Koltun 2016, section 2; Chen et al. 2017, DeepLab, section 3.1, call it
 atrous), so its gradient by the kernel is that of one plain convolution of all lattices as a batch; and at stride 1 the
-gradient by the image is a convolution with the kernel turned by 180 degrees.
+gradient by the image is a convolution with the kernel turned by 180 degrees. For a GPU see `framework.stencil`.
 """
 
 from collections.abc import Callable, Sequence
@@ -66,31 +66,30 @@ def _conv2d(
     dilation: Size = 1,
     groups: int = 1,
 ) -> Tensor:
-    """`torch.conv2d`, by `depthwise_conv2d` where that is meant for it."""
-    step, pad, rate = _square(stride), _square(padding), _square(dilation)
+    """`torch.conv2d`, by a faster way where there is one for it."""
     device = images.device.type
     kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
-    square = weight.shape[-2] == weight.shape[-1] and step is not None and pad is not None and rate is not None
-    if images.ndim != 4 or not square or not 1 < groups == images.shape[1] == weight.shape[0]:
-        way = None
-    elif device == "cpu":
-        way = depthwise_conv2d if _is_faster(weight.shape[-1], step, pad, rate, kind) else None
-    else:
-        way = depthwise_stencil if torch.compiler.is_compiling() else None
+    sides = [_square(size) for size in (stride, padding, dilation, weight.shape[2:])]
+    square = [side for side in sides if side is not None]
+    depthwise = images.ndim == 4 and 1 < groups == images.shape[1] == weight.shape[0]
+    way = _faster_way(device, kind, *square) if depthwise and len(square) == 4 else None
     if way is None:
         return torch.conv2d(images, weight, bias, stride, padding, dilation, groups)
-    assert step is not None and pad is not None and rate is not None
-    output = way(images.to(kind), weight.to(kind), step, pad, rate)
+    output = way(images.to(kind), weight.to(kind), *square[:3])
     return output if bias is None else output + bias.to(kind)[:, None, None]
 
 
-def _is_faster(kernel: int, stride: int | None, padding: int | None, dilation: int | None, kind: torch.dtype) -> bool:
-    """Whether a geometry is one that oneDNN differentiates slowly, where gradients are wanted."""
-    if not torch.is_grad_enabled():
-        return False
+def _faster_way(
+    device: str, kind: torch.dtype, stride: int, padding: int, dilation: int, kernel: int
+) -> Callable[..., Tensor] | None:
+    """What computes a depthwise convolution, of this geometry along both axes, faster than its device's library."""
+    if device != "cpu":
+        return depthwise_stencil if torch.compiler.is_compiling() else None
     if dilation == 1:
-        return stride != 1 and kind == torch.bfloat16
-    return stride == 1 and 2 * (padding or 0) == (dilation or 0) * (kernel - 1)
+        slow = stride != 1 and kind == torch.bfloat16
+    else:
+        slow = stride == 1 and 2 * padding == dilation * (kernel - 1)
+    return depthwise_conv2d if slow and torch.is_grad_enabled() else None
 
 
 def _square(size: Size | str) -> int | None:

@@ -1,8 +1,7 @@
 """Learning from a trained network's answers beside the labels: distillation (Hinton, Vinyals and Dean 2015)."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -54,7 +53,7 @@ class Teacher:
     def compiled(self) -> "Teacher":
         """The same with its networks compiled by torch.compile."""
         networks: list[nn.Module] = [torch.compile(network) for network in self.networks]  # type: ignore[misc]
-        return dataclasses.replace(self, networks=networks)
+        return replace(self, networks=networks)
 
     @torch.no_grad()
     def answers(self, images: Tensor, precision: str) -> Tensor:

@@ -51,16 +51,17 @@ class Muon(SGD):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """One step from the gradients that are there, without a closure; overwrites those of the kernels."""
         assert closure is None, "the gradients are there before the step"
-        groups = [group for group in self.param_groups if group["kernels"]]
-        kernels = [kernel for group in groups for kernel in group["params"] if kernel.grad is not None]
-        if kernels:
-            self._replace_gradients(kernels, getattr(self, "found_inf", None))
+        kernels = [kernel for group in self.param_groups if group["kernels"] for kernel in group["params"]]
+        self._replace_gradients(kernels, getattr(self, "found_inf", None))
         super().step()
         return None
 
     def _replace_gradients(self, kernels: list[Tensor], skipped: Tensor | None) -> None:
-        gradients = [kernel.grad for kernel in kernels if kernel.grad is not None]
-        buffers = [self.state[kernel]["momentum_buffer"] for kernel in kernels]
+        given = [(kernel, kernel.grad) for kernel in kernels if kernel.grad is not None]
+        if not given:
+            return
+        gradients = [gradient for _, gradient in given]
+        buffers = [self.state[kernel]["momentum_buffer"] for kernel, _ in given]
         momenta = torch._foreach_lerp(gradients, buffers, self.kernel_momentum)
         updates = torch._foreach_lerp(gradients, momenta, self.kernel_momentum)
         if skipped is not None:

@@ -1,7 +1,7 @@
 """A depthwise convolution written as a sum of shifted images, of which a compiler makes one kernel.
 
-On an H200 the kernels that cuDNN takes for dilated depthwise convolutions, of bfloat16 images in channels_last, need 14
-to 70 times as long as reading and writing the images would (RESULTS.md, "On a GPU").
+cuDNN's kernels for dilated ones, of bfloat16 images in channels_last, take many times as long as reading and writing
+the images would (docs/record.md, ninth session).
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""The record's runs that are kept in docs, for anybody to go on with."""
+"""The record's runs that are kept in docs, for anybody to go on with, to test again or to have them teach."""
 
 import itertools
 import json

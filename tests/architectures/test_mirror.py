@@ -24,6 +24,14 @@ FORMS = {
     "reflecting": {"padding_mode": "reflect"},
 }
 
+EIGHTS = {"in_channels": 16, "out_channels": 16}
+
+TURNED = {name: FORMS[name] for name in ("dense", "dilated", "strided", "with bias", "pointwise")} | {
+    "depthwise": {"groups": 16},
+    "two depthwise filters": {"groups": 16, "out_channels": 32},
+    "grouped": {"groups": 8},
+}
+
 
 def plain(seed: int = 0, **settings: object) -> nn.Conv2d:
     torch.manual_seed(seed)
@@ -67,19 +75,6 @@ def test_the_first_convolution_makes_pairs_of_an_image(name: str) -> None:
     lifted = MirrorConv2d(conv, lifts=True).double()
     assert relative_difference(lifted(x.flip(3)), image_mirrored(lifted(x))) < 1e-12
     assert relative_difference(conv(x.flip(3)), image_mirrored(conv(x))) > 0.5  # the control
-
-
-EIGHTS = {"in_channels": 16, "out_channels": 16}
-TURNED = {
-    "dense": {},
-    "dilated": {"dilation": 2, "padding": 2},
-    "strided": {"stride": 2},
-    "with bias": {"bias": True},
-    "depthwise": {"groups": 16},
-    "two depthwise filters": {"groups": 16, "out_channels": 32},
-    "grouped": {"groups": 8},
-    "pointwise": {"kernel_size": 1, "padding": 0},
-}
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
