@@ -1,11 +1,11 @@
 """The family C1 C2 C3 C4 0: four blocks of convolutions, global average pooling, a head.
 
-Every block but C1 begins with a transition that halves the map: by a 3x3 convolution of stride 2, by max-pooling in
-front of the same convolution, or not at all, where the dilation of all that follows doubles instead (Yu et al. 2017,
-Dilated Residual Networks, section 2). The three forms have the same parameters.
+Every block but C1 begins with a transition that halves the map: by a 3x3 convolution of stride 2, by the same behind a
+blur, by max-pooling in front of the same convolution, or not at all, where the dilation of all that follows doubles
+instead (Yu et al. 2017, Dilated Residual Networks, section 2). The four forms have the same parameters.
 
-`rate` is 1 in the first two forms; in the third it is the dilation that stands for the halvings so far: 2 in C2, 4 in
-C3, 8 in C4.
+`rate` is 1 but for the last form, where it is the dilation that stands for the halvings so far: 2 in C2, 4 in C3, 8 in
+C4.
 """
 
 import functools
@@ -15,10 +15,11 @@ from typing import Any, Literal, get_args
 
 from torch import nn
 
+from architectures.blur import Blur
 from architectures.primitives import Activation, Norm, Residual, conv_norm_act, separable_conv_norm_act
 from architectures.registry import ArchitectureError, register
 
-Down = Literal["stride", "maxpool", "dilation"]
+Down = Literal["stride", "blur", "maxpool", "dilation"]
 """How a transition takes in more of the image."""
 
 DEEPEST = 100
@@ -40,12 +41,15 @@ def transition(
 ) -> nn.Sequential:
     """A 3x3 convolution that halves the map, (N, in_channels, H, W) -> (N, out_channels, ceil(H / 2), ceil(W / 2)).
 
-    With `down` 'dilation' it keeps the map's size and has half the dilation of what follows; with 'maxpool' an odd
-    size is rounded down. Raises ArchitectureError for another form.
+    With `down` 'blur' a `Blur` stands in front of it. With 'dilation' it keeps the map's size and has half the dilation
+    of what follows; with 'maxpool' an odd size is rounded down. Raises ArchitectureError for another form.
     """
     convolution = separable_conv_norm_act if separable else conv_norm_act
     if down == "stride":
         return convolution(in_channels, out_channels, stride=2, norm=norm, act=act)
+    if down == "blur":
+        conv = convolution(in_channels, out_channels, stride=2, norm=norm, act=act)
+        return nn.Sequential(OrderedDict(blur=Blur(in_channels), conv=conv))
     if down == "dilation":
         return convolution(in_channels, out_channels, dilation=max(rate // 2, 1), norm=norm, act=act)
     if down == "maxpool":

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from architectures.c1c2c3c40 import c1c2c3c40
+from architectures.c1c2c3c40 import Down, c1c2c3c40
 from architectures.mirror import mirrored
 from architectures.primitives import Activation, Norm
 from architectures.registry import register
@@ -18,6 +18,7 @@ def c1c2c3c40_mirror(
     in_channels: int = 3,
     widths: Sequence[int] = (32, 96, 112, 384),
     depths: Sequence[int] = (0, 1, 1, 0),
+    down: Down = "stride",
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.SiLU,
     turned: Sequence[str] = (),
@@ -33,6 +34,7 @@ def c1c2c3c40_mirror(
         in_channels=in_channels,
         widths=widths,
         depths=depths,
+        down=down,
         separable_c3=True,
         norm=norm,
         act=act,
@@ -41,6 +43,12 @@ def c1c2c3c40_mirror(
 
 
 register("c1c2c3c40_mirror_small")(functools.partial(c1c2c3c40_mirror, widths=(32, 64, 80, 288)))
+"""The same with fewer than 100,000 parameters."""
+
+register("c1c2c3c40_mirror_blur")(functools.partial(c1c2c3c40_mirror, down="blur"))
+"""With a blur in front of each stride."""
+
+register("c1c2c3c40_mirror_blur_small")(functools.partial(c1c2c3c40_mirror, widths=(32, 64, 80, 288), down="blur"))
 """The same with fewer than 100,000 parameters."""
 
 register("c1c2c3c40_dihedral")(

@@ -5,10 +5,15 @@ import torch
 from torch import Tensor, nn
 
 from architectures import create
+from architectures.blur import Blur
 from architectures.registry import ArchitectureError
 
 FAMILY = ["c1c2c3c40"] + [
-    f"c1c2c3c40_{form}" for form in ("quick", "small", "mirror", "mirror_small", "reference", "dilated", "maxpool")
+    f"c1c2c3c40_{form}"
+    for form in (
+        *("quick", "small", "mirror", "mirror_small", "mirror_blur", "mirror_blur_small"),
+        *("reference", "dilated", "maxpool"),
+    )
 ]
 WIDTHS = (8, 16, 20, 40)
 
@@ -31,6 +36,8 @@ def test_registered_networks_keep_the_budget_and_give_logits(name: str) -> None:
 def test_the_small_ones_have_fewer_than_100_000_parameters() -> None:
     assert parameters(create("c1c2c3c40_small")) == 94_114 < 100_000 < parameters(create("c1c2c3c40_quick"))
     assert parameters(create("c1c2c3c40_mirror_small")) == 99_018 < 100_000 < parameters(create("c1c2c3c40_mirror"))
+    for name in ("c1c2c3c40_mirror", "c1c2c3c40_mirror_small"):
+        assert parameters(create(name.replace("mirror", "mirror_blur"))) == parameters(create(name))
 
 
 @pytest.mark.parametrize("name", FAMILY)
@@ -51,7 +58,7 @@ def test_has_depthwise_separable_dilated_and_global_average_pooling(name: str) -
     assert [pool.output_size for pool in pools] == [1]
 
 
-@pytest.mark.parametrize("name", ["c1c2c3c40", "c1c2c3c40_reference"])
+@pytest.mark.parametrize("name", ["c1c2c3c40", "c1c2c3c40_reference", "c1c2c3c40_mirror_blur"])
 def test_exactly_three_strided_convolutions_and_no_other_pooling(name: str) -> None:
     strided = [conv for conv in convolutions(create(name)) if conv.stride != (1, 1)]
     assert [(conv.kernel_size, conv.stride) for conv in strided] == [((3, 3), (2, 2))] * 3
@@ -72,12 +79,19 @@ def test_maxpool_pools_three_times_and_never_strides() -> None:
     assert all(conv.stride == (1, 1) for conv in convolutions(network))
 
 
-def test_the_three_forms_have_the_same_parameters() -> None:
-    shapes = [
-        [tuple(p.shape) for p in create(name, widths=WIDTHS).parameters()]
-        for name in ("c1c2c3c40", "c1c2c3c40_dilated", "c1c2c3c40_maxpool")
-    ]
-    assert shapes[0] == shapes[1] == shapes[2]
+def test_the_four_forms_have_the_same_parameters() -> None:
+    first, *others = (
+        [tuple(p.shape) for p in create("c1c2c3c40", widths=WIDTHS, down=down).parameters()]
+        for down in ("stride", "blur", "dilation", "maxpool")
+    )
+    assert others == [first] * 3
+
+
+def test_a_blur_stands_in_front_of_each_stride() -> None:
+    layers = [m for m in create("c1c2c3c40", down="blur").modules() if isinstance(m, nn.Conv2d | Blur)]
+    strided = [place for place, layer in enumerate(layers) if isinstance(layer, nn.Conv2d) and layer.stride != (1, 1)]
+    assert len(strided) == 3
+    assert [place for place, layer in enumerate(layers) if isinstance(layer, Blur)] == [place - 1 for place in strided]
 
 
 def test_dilation_computes_what_stride_computes_and_more() -> None:
@@ -147,7 +161,7 @@ def test_only_the_centre_of_the_3x3_head_meets_data() -> None:
         ({"widths": [1, 2, 3]}, r"widths \[1, 2, 3\]"),
         ({"width": 0.001}, "scaled by 0.001"),
         ({"depths": [1, 1, 1]}, r"depths \[1, 1, 1\]"),
-        ({"down": "jump"}, "unknown transition 'jump'; valid: stride, maxpool, dilation"),
+        ({"down": "jump"}, "unknown transition 'jump'; valid: stride, blur, maxpool, dilation"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, object], message: str) -> None:

@@ -175,6 +175,14 @@ def test_a_network_classifies_an_image_and_its_mirror_image_alike(down: str, siz
     assert differences[0] < 0.1 < 0.5 < differences[1]
 
 
+def test_without_norms_a_blurred_network_classifies_them_exactly_alike() -> None:
+    network = create("c1c2c3c40_mirror_blur", norm=lambda channels: nn.Identity()).double()
+    x = images(4, 3, 33, 33)
+    assert relative_difference(network(x), network(x.flip(3))) < 1e-12
+    untied = c1c2c3c40(down="blur", norm=lambda channels: nn.Identity()).double()  # the control
+    assert relative_difference(untied(x), untied(x.flip(3))) > 1e-3
+
+
 def test_strides_on_even_sizes_see_another_grid_in_the_mirror() -> None:
     tied = MirrorConv2d(plain(stride=2)).double()
     x = images(2, 6, 8, 8)

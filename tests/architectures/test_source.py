@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     ("name", "files"),
     [
-        ("c1c2c3c40", ["c1c2c3c40", "primitives"]),
-        ("c1c2c3c40_dilated", ["c1c2c3c40", "primitives"]),
-        ("c1c2c3c40_mirror", ["c1c2c3c40_mirror", "c1c2c3c40", "mirror", "primitives"]),
+        ("c1c2c3c40", ["c1c2c3c40", "blur", "primitives"]),
+        ("c1c2c3c40_dilated", ["c1c2c3c40", "blur", "primitives"]),
+        ("c1c2c3c40_mirror", ["c1c2c3c40_mirror", "c1c2c3c40", "mirror", "blur", "primitives"]),
         ("c1c2c3c40_reference", ["c1c2c3c40_reference", "c1c2c3c40", "primitives"]),
     ],
 )
