@@ -45,12 +45,6 @@ def c1c2c3c40_mirror(
 register("c1c2c3c40_mirror_small")(functools.partial(c1c2c3c40_mirror, widths=(32, 64, 80, 288)))
 """The same with fewer than 100,000 parameters."""
 
-register("c1c2c3c40_mirror_blur")(functools.partial(c1c2c3c40_mirror, down="blur"))
-"""With a blur in front of each stride."""
-
-register("c1c2c3c40_mirror_blur_small")(functools.partial(c1c2c3c40_mirror, widths=(32, 64, 80, 288), down="blur"))
-"""The same with fewer than 100,000 parameters."""
-
 register("c1c2c3c40_dihedral")(
     functools.partial(c1c2c3c40_mirror, widths=(64, 192, 208, 288), turned=("c1", "c2", "c3"))
 )

@@ -176,7 +176,7 @@ def test_a_network_classifies_an_image_and_its_mirror_image_alike(down: str, siz
 
 
 def test_without_norms_a_blurred_network_classifies_them_exactly_alike() -> None:
-    network = create("c1c2c3c40_mirror_blur", norm=lambda channels: nn.Identity()).double()
+    network = create("c1c2c3c40_mirror", down="blur", norm=lambda channels: nn.Identity()).double()
     x = images(4, 3, 33, 33)
     assert relative_difference(network(x), network(x.flip(3))) < 1e-12
     untied = c1c2c3c40(down="blur", norm=lambda channels: nn.Identity()).double()  # the control
@@ -200,6 +200,16 @@ def test_the_registered_network_keeps_the_budget_at_twice_the_multiply_adds_of_i
     assert all(finding.holds for finding in check(network, shape, sheet))
     assert receptive_field(network, shape).network == receptive_field(untied, shape).network
     assert input_coverage(network, shape) == 1
+
+
+def test_with_a_blur_the_sheet_still_holds_and_the_field_grows_by_what_each_blur_sees() -> None:
+    plain_, blurred = create("c1c2c3c40_mirror"), create("c1c2c3c40_mirror", down="blur")
+    shape = (3, 32, 32)
+    sheet = Constraints(strided_convs=3, requires=("depthwise_separable", "dilated", "global_average_pooling"))
+    assert all(finding.holds for finding in check(blurred, shape, sheet))
+    assert receptive_field(plain_, shape).network.size == (65, 65)
+    assert receptive_field(blurred, shape).network.size == (65 + 2 * (1 + 2 + 4),) * 2
+    assert input_coverage(blurred, shape) == 1
 
 
 def test_the_registered_network_of_eights_keeps_the_budget_too() -> None:
