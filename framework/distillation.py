@@ -51,8 +51,9 @@ class Teacher:
         ]
 
     def compiled(self) -> "Teacher":
-        """The same with its networks compiled by torch.compile."""
-        networks: list[nn.Module] = [torch.compile(network) for network in self.networks]  # type: ignore[misc]
+        """The same with its networks compiled by torch.compile, for shares of a constant size."""
+        # The default would take one share's size after the batch's of the student for a size that varies.
+        networks: list[nn.Module] = [torch.compile(network, dynamic=False) for network in self.networks]  # type: ignore[misc]
         return replace(self, networks=networks)
 
     @torch.no_grad()

@@ -115,7 +115,7 @@ def training_step(
     forward = processes.parallel(network, device)
     if config.machine.compile:
         require_compiler()
-        forward = torch.compile(forward)  # type: ignore[assignment]
+        forward = torch.compile(forward, dynamic=False)  # type: ignore[assignment]
         teacher = teacher and teacher.compiled()
     step = make_step(
         forward,
