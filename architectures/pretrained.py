@@ -34,7 +34,7 @@ PRETRAINED: Mapping[str, Published] = {
         sha256="2b90e89a40c60884e457cb13dd7187db1a463e1ee1bd2e5b0ffddde75e11891e", test_accuracy=0.8893
     ),
     "c1c2c3c40_mirror": Published(
-        sha256="de856c1c6baae59dc6b6e1eb86085e5d454b1b4d931d9b267e0ff30f9ab80778", test_accuracy=0.9429
+        sha256="a3845fd5ba853ea4c70e1c600712345273c96d8a8def6a60be9bf1619ca3aedd", test_accuracy=0.9480
     ),
     "c1c2c3c40_mirror_small": Published(
         sha256="81d69ebf44f4caafcca6c88c0fb7db826bf844dc3b47aa18aeede85544269d01", test_accuracy=0.9297

@@ -21,13 +21,15 @@ from tests.recipes.running import run_killed_after
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "record"
 
 RUNS = {0: FOLDER} | {seed: FOLDER.with_name(f"record-{seed}") for seed in (1, 2)}
-"""By their seeds; the weights of the first are published."""
+"""Of the second generation, by their seeds."""
 
 THIRD = {seed: FOLDER.with_name(f"third-{seed}") for seed in (0, 1)}
-"""Of the next generation, by their seeds; taught by those above."""
+"""Of the next one, by their seeds; taught by those above."""
 
 GPU = FOLDER.with_name("gpu")
-"""What is kept of the runs on a GPU."""
+"""What is kept of the runs on a GPU: dihedral-0 to -2, and the fourth generation, long-0 to -2."""
+
+PRESET = FOLDER.parents[1] / "recipes" / "presets" / "record.json"
 
 
 def newest(run: RunDirectory) -> Path:
@@ -48,7 +50,7 @@ def one_step_on(folder: Path, tmp_path: Path, data: Path, *more: str) -> dict[st
     return checkpoint
 
 
-def test_its_checkpoint_is_small_whole_and_ends_in_the_published_weights() -> None:
+def test_its_checkpoint_is_small_and_whole() -> None:
     run = RunDirectory(FOLDER)
     config = Config().merged_with_file(run.config)
     path = newest(run)
@@ -56,17 +58,14 @@ def test_its_checkpoint_is_small_whole_and_ends_in_the_published_weights() -> No
     checkpoint = load_checkpoint(path)
     assert len(checkpoint["history"]) == config.training.epochs
     load_weights(create(config.network.arch, **config.network.arch_options), checkpoint["model"], path.name)
-    published = pretrained_weights(config.network.arch).tensors
-    assert published.keys() == checkpoint["model"].keys()
-    assert all(torch.equal(published[name], value) for name, value in checkpoint["model"].items())
 
 
 def test_its_teacher_is_another_network_of_its_kind() -> None:
     run = RunDirectory(FOLDER)
-    arch = Config().merged_with_file(run.config).network.arch
-    teacher, taught = restore(run.teacher(1), torch.device("cpu")), pretrained_weights(arch).tensors
-    assert teacher.description.arch == arch
-    assert not all(torch.equal(taught[name], value) for name, value in teacher.network.state_dict().items())
+    teacher, taught = (restore(path, torch.device("cpu")) for path in (run.teacher(1), FOLDER))
+    assert teacher.description.arch == taught.description.arch
+    trained = taught.network.state_dict()
+    assert not all(torch.equal(trained[name], value) for name, value in teacher.network.state_dict().items())
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -119,16 +118,35 @@ def test_the_settings_of_the_teacher_on_a_gpu_are_those_that_ran() -> None:
     assert parameter_count(create(given.network.arch, **given.network.arch_options)) == results["parameters"]
 
 
-def test_the_runs_on_a_gpu_differ_in_their_seed_only() -> None:
-    first, *others = (Config().merged_with_file(GPU / f"dihedral-{seed}" / "config.json") for seed in range(3))
+@pytest.mark.parametrize("name", ["dihedral", "long"])
+def test_the_runs_on_a_gpu_differ_in_their_seed_only(name: str) -> None:
+    first, *others = (Config().merged_with_file(GPU / f"{name}-{seed}" / "config.json") for seed in range(3))
     for seed, other in enumerate(others, start=1):
         assert differences(first, other) == [f"seed was 0 and is now {seed}"]
 
 
-def test_each_run_on_a_gpu_ended_with_a_small_network_of_its_own() -> None:
-    paths = [GPU / f"dihedral-{seed}" / "network.pt" for seed in range(3)]
+@pytest.mark.parametrize(("name", "arch"), [("dihedral", "c1c2c3c40_dihedral"), ("long", "c1c2c3c40_mirror")])
+def test_each_run_on_a_gpu_ended_with_a_small_network_of_its_own(name: str, arch: str) -> None:
+    paths = [GPU / f"{name}-{seed}" / "network.pt" for seed in range(3)]
     assert all(path.stat().st_size < 1_000_000 for path in paths)
     networks = [restore(path, torch.device("cpu")) for path in paths]
-    assert {network.description.arch for network in networks} == {"c1c2c3c40_dihedral"}
+    assert {network.description.arch for network in networks} == {arch}
     for one, other in itertools.combinations([network.network.state_dict() for network in networks], 2):
         assert not any(torch.equal(one[name], other[name]) for name in one if name.endswith("weight"))
+
+
+def test_the_published_weights_are_those_of_the_fourth_generations_first_seed() -> None:
+    run = restore(GPU / "long-0" / "network.pt", torch.device("cpu"))
+    published = pretrained_weights(run.description.arch)
+    assert published.description["arch_options"] == run.description.arch_options == {"down": "blur"}
+    trained = run.network.state_dict()
+    assert published.tensors.keys() == trained.keys()
+    assert all(torch.equal(published.tensors[name], value) for name, value in trained.items())
+
+
+def test_the_preset_is_the_fourth_generations_recipe_but_for_its_teachers_and_machine() -> None:
+    preset = DEFAULTS.merged_with_file(PRESET)
+    changed = {
+        line.split()[0] for line in differences(preset, Config().merged_with_file(GPU / "long-0" / "config.json"))
+    }
+    assert changed == {"holdout", "teacher", "precision", "compile"}
