@@ -6,33 +6,12 @@ atrous), so its gradient by the kernel is that of one plain convolution of all l
 gradient by the image is a convolution with the kernel turned by 180 degrees. For a GPU see `framework.stencil`.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.overrides import TorchFunctionMode
-
-from framework.stencil import depthwise_stencil
-
-Size = int | Sequence[int]
-"""A number for both axes, or one for each."""
-
-
-class FastDepthwise(TorchFunctionMode):
-    """While it is entered, depthwise convolutions take a faster way where there is one.
-
-    On a CPU that is `depthwise_conv2d`, on a GPU `depthwise_stencil` in what is compiled.
-    """
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is torch.conv2d:
-            return _conv2d(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
 
 
 def depthwise_conv2d(images: Tensor, kernels: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:
@@ -55,48 +34,6 @@ def lattices(images: Tensor, dilation: int) -> Tensor:
     padded = F.pad(images, (0, columns * dilation - width, 0, rows * dilation - height)).permute(0, 2, 3, 1)
     split = padded.reshape(number, rows, dilation, columns, dilation, channels).permute(0, 2, 4, 1, 3, 5)
     return split.reshape(-1, rows, columns, channels).permute(0, 3, 1, 2)
-
-
-def _conv2d(
-    images: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size | str = 0,
-    dilation: Size = 1,
-    groups: int = 1,
-) -> Tensor:
-    """`torch.conv2d`, by a faster way where there is one for it."""
-    device = images.device.type
-    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
-    sides = [_square(size) for size in (stride, padding, dilation, weight.shape[2:])]
-    square = [side for side in sides if side is not None]
-    depthwise = images.ndim == 4 and 1 < groups == images.shape[1] == weight.shape[0]
-    way = _faster_way(device, kind, *square) if depthwise and len(square) == 4 else None
-    if way is None:
-        return torch.conv2d(images, weight, bias, stride, padding, dilation, groups)
-    output = way(images.to(kind), weight.to(kind), *square[:3])
-    return output if bias is None else output + bias.to(kind)[:, None, None]
-
-
-def _faster_way(
-    device: str, kind: torch.dtype, stride: int, padding: int, dilation: int, kernel: int
-) -> Callable[..., Tensor] | None:
-    """What computes a depthwise convolution, of this geometry along both axes, faster than its device's library."""
-    if device != "cpu":
-        return depthwise_stencil if torch.compiler.is_compiling() else None
-    if dilation == 1:
-        slow = stride != 1 and kind == torch.bfloat16
-    else:
-        slow = stride == 1 and 2 * padding == dilation * (kernel - 1)
-    return depthwise_conv2d if slow and torch.is_grad_enabled() else None
-
-
-def _square(size: Size | str) -> int | None:
-    """The number that a size has along both axes, None for another one."""
-    if isinstance(size, int):
-        return size
-    return size[0] if not isinstance(size, str) and len(set(size)) == 1 else None
 
 
 class _DepthwiseConv2d(torch.autograd.Function):

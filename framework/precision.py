@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from framework.depthwise import FastDepthwise
+from framework.convolutions import Convolutions
 from framework.environment import fast_bfloat16
 
 WORTH = 1.15
@@ -19,10 +19,10 @@ WORTH = 1.15
 def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
     """The context of a forward pass: 'bfloat16' is mixed precision, 'float32' is plain.
 
-    Depthwise convolutions are computed by `FastDepthwise`.
+    Convolutions are computed by `Convolutions`.
     """
     low = precision == "bfloat16"
-    with torch.autocast(device.type, torch.bfloat16, enabled=low, cache_enabled=low), FastDepthwise():
+    with torch.autocast(device.type, torch.bfloat16, enabled=low, cache_enabled=low), Convolutions():
         yield
 
 

@@ -3,14 +3,9 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch import Tensor
 
-import framework.depthwise
-from framework.depthwise import FastDepthwise, depthwise_conv2d, lattices
-from framework.precision import arithmetic
-
-CPU = torch.device("cpu")
+from framework.depthwise import depthwise_conv2d, lattices
 
 
 def drawn(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
@@ -23,20 +18,6 @@ def gradients(function: Callable[[Tensor, Tensor], Tensor], images: Tensor, kern
     output = function(images, kernels)
     given = drawn(*output.shape, dtype=output.dtype, seed=2)
     return [output.detach(), *torch.autograd.grad(output, (images, kernels), given)]
-
-
-@pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Counts the calls of the fast way."""
-    calls: list[int] = []
-    plain = framework.depthwise.depthwise_conv2d
-
-    def counting(*given: object) -> Tensor:
-        calls.append(1)
-        return plain(*given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(framework.depthwise, "depthwise_conv2d", counting)
-    return calls
 
 
 @pytest.mark.parametrize("side", [(12, 12), (7, 10), (1, 5)])
@@ -89,81 +70,3 @@ def test_only_what_is_wanted_is_computed() -> None:
     assert images.grad is None and kernels.grad is not None
     with pytest.raises(AssertionError):
         depthwise_conv2d(images, kernels, 2, 2, 2)
-
-
-GEOMETRIES = [
-    (nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8), True),
-    (nn.Conv2d(8, 8, 5, padding="same", dilation=3, groups=8), False),
-    (nn.Conv2d(8, 8, 3, padding=1, groups=8), False),
-    (nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8), False),  # slow in bfloat16 alone
-    (nn.Conv2d(8, 8, 3, padding=1, dilation=2, groups=8), False),
-    (nn.Conv2d(8, 8, (3, 5), padding=2, dilation=2, groups=8), False),
-    (nn.Conv2d(8, 8, 3, padding=2, dilation=(2, 1), groups=8), False),
-    (nn.Conv2d(8, 16, 3, padding=2, dilation=2, groups=8), False),
-    (nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4), False),
-    (nn.Conv2d(8, 8, 3, padding=2, dilation=2), False),
-]
-
-
-@pytest.mark.parametrize(("layer", "fast"), GEOMETRIES)
-def test_a_layer_computes_the_same_in_the_context(layer: nn.Conv2d, fast: bool, counted: list[int]) -> None:
-    layer, images = layer.double(), drawn(2, 8, 9, 9)
-    found = []
-    for inside in (True, False):
-        layer.zero_grad()
-        given = images.clone().requires_grad_()
-        if inside:
-            with FastDepthwise():
-                output = layer(given)
-        else:
-            output = layer(given)
-        (output * drawn(*output.shape, seed=3)).sum().backward()
-        found.append([output.detach(), given.grad, *(p.grad.clone() for p in layer.parameters() if p.grad is not None)])
-    assert len(counted) == fast
-    for mine, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
-
-
-def test_mixed_precision_takes_it_for_strides_too(counted: list[int]) -> None:
-    layer = nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8, bias=False)
-    images = drawn(2, 8, 9, 9, dtype=torch.float32)
-    with arithmetic(CPU, "bfloat16"):
-        output = layer(images)
-    assert output.dtype == torch.bfloat16 and len(counted) == 1
-    output.float().sum().backward()
-    assert layer.weight.grad is not None and layer.weight.grad.dtype == torch.float32
-    with arithmetic(CPU, "bfloat16"), torch.no_grad():
-        assert torch.equal(layer(images), output)
-    assert len(counted) == 1  # nothing to differentiate
-
-
-def test_outside_the_context_nothing_is_changed(counted: list[int]) -> None:
-    layer = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8)
-    with FastDepthwise():
-        layer(torch.zeros(1, 8, 6, 6))
-    layer(torch.zeros(1, 8, 6, 6))
-    assert len(counted) == 1
-
-
-def conv2ds_of_compiled(layer: nn.Conv2d, images: Tensor) -> int:
-    """How many convolutions a compiler is given of a layer."""
-    graphs: list[torch.fx.GraphModule] = []
-
-    def keep(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., object]:
-        graphs.append(graph)
-        return graph.forward
-
-    torch.compile(layer, backend=keep)(images)
-    assert len(graphs) == 1
-    return sum(node.target is torch.conv2d for node in graphs[0].graph.nodes)
-
-
-def test_what_is_compiled_for_a_gpu_is_a_stencil() -> None:
-    with FakeTensorMode():  # shapes without data, of a device that need not be there
-        images = torch.empty(2, 4, 8, 8, device="cuda")
-        depthwise = nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=4, device="cuda")
-        dense = nn.Conv2d(4, 4, 3, padding=1, device="cuda")
-        with FastDepthwise():
-            assert conv2ds_of_compiled(depthwise, images) == 0
-            assert conv2ds_of_compiled(dense, images) == 1
-        assert conv2ds_of_compiled(depthwise, images) == 1

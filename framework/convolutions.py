@@ -1,0 +1,91 @@
+"""Convolutions that a library computes slowly, or wrongly, done another way while a context is entered."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from framework.depthwise import depthwise_conv2d
+from framework.stencil import depthwise_stencil
+
+Size = int | Sequence[int]
+"""A number for both axes, or one for each."""
+
+
+class Convolutions(TorchFunctionMode):
+    """While it is entered, `torch.conv2d` and what is made of it go another way where there is a better one.
+
+    Depthwise convolutions are `depthwise_conv2d` on a CPU, and `depthwise_stencil` in what is compiled for a GPU.
+    Dilated ones that oneDNN gives a wrong gradient in bfloat16 are computed in float32.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.conv2d:
+            return _conv2d(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _conv2d(
+    images: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
+    """`torch.conv2d`, by a better way where there is one for it."""
+    device = images.device.type
+    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
+    if _gradient_is_wrong(device, kind, dilation, weight.shape[1]):
+        return _in_float32(images, weight, bias, stride, padding, dilation, groups).to(kind)
+    sides = [_square(size) for size in (stride, padding, dilation, weight.shape[2:])]
+    square = [side for side in sides if side is not None]
+    depthwise = images.ndim == 4 and 1 < groups == images.shape[1] == weight.shape[0]
+    way = _faster_way(device, kind, *square) if depthwise and len(square) == 4 else None
+    if way is None:
+        return torch.conv2d(images, weight, bias, stride, padding, dilation, groups)
+    output = way(images.to(kind), weight.to(kind), *square[:3])
+    return output if bias is None else output + bias.to(kind)[:, None, None]
+
+
+def _gradient_is_wrong(device: str, kind: torch.dtype, dilation: Size, channels: int) -> bool:
+    """Whether oneDNN may get the gradient by the kernels wrong, of so many `channels` that a kernel sees.
+
+    In bfloat16 and channels_last, with a dilation and more than 16 channels that are no multiple of 16, it is off by
+    more than its own size or not a number on images of 30 pixels and more (torch 2.14.1, a CPU with avx512_bf16).
+    """
+    dilated = dilation != 1 if isinstance(dilation, int) else any(side != 1 for side in dilation)
+    low = device == "cpu" and kind == torch.bfloat16
+    return low and dilated and channels > 16 and channels % 16 != 0 and torch.is_grad_enabled()
+
+
+def _in_float32(images: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> Tensor:
+    """`torch.conv2d` without autocast, as are its gradients."""
+    # Not another memory format, which is right too: torch.compile would choose channels_last again.
+    with torch.autocast(images.device.type, enabled=False):
+        return torch.conv2d(images.float(), weight.float(), None if bias is None else bias.float(), *geometry)
+
+
+def _faster_way(
+    device: str, kind: torch.dtype, stride: int, padding: int, dilation: int, kernel: int
+) -> Callable[..., Tensor] | None:
+    """What computes a depthwise convolution, of this geometry along both axes, faster than its device's library."""
+    if device != "cpu":
+        return depthwise_stencil if torch.compiler.is_compiling() else None
+    if dilation == 1:
+        slow = stride != 1 and kind == torch.bfloat16
+    else:
+        slow = stride == 1 and 2 * padding == dilation * (kernel - 1)
+    return depthwise_conv2d if slow and torch.is_grad_enabled() else None
+
+
+def _square(size: Size | str) -> int | None:
+    """The number that a size has along both axes, None for another one."""
+    if isinstance(size, int):
+        return size
+    return size[0] if not isinstance(size, str) and len(set(size)) == 1 else None

@@ -1,0 +1,160 @@
+import shutil
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+import framework.convolutions
+from architectures import create
+from framework.convolutions import Convolutions
+from framework.precision import arithmetic
+from tests.framework.test_depthwise import drawn
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts the calls of the fast way."""
+    calls: list[int] = []
+    plain = framework.convolutions.depthwise_conv2d
+
+    def counting(*given: object) -> Tensor:
+        calls.append(1)
+        return plain(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(framework.convolutions, "depthwise_conv2d", counting)
+    return calls
+
+
+GEOMETRIES = [
+    (nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8), True),
+    (nn.Conv2d(8, 8, 5, padding="same", dilation=3, groups=8), False),
+    (nn.Conv2d(8, 8, 3, padding=1, groups=8), False),
+    (nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8), False),  # slow in bfloat16 alone
+    (nn.Conv2d(8, 8, 3, padding=1, dilation=2, groups=8), False),
+    (nn.Conv2d(8, 8, (3, 5), padding=2, dilation=2, groups=8), False),
+    (nn.Conv2d(8, 8, 3, padding=2, dilation=(2, 1), groups=8), False),
+    (nn.Conv2d(8, 16, 3, padding=2, dilation=2, groups=8), False),
+    (nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4), False),
+    (nn.Conv2d(8, 8, 3, padding=2, dilation=2), False),
+]
+
+
+@pytest.mark.parametrize(("layer", "fast"), GEOMETRIES)
+def test_a_layer_computes_the_same_in_the_context(layer: nn.Conv2d, fast: bool, counted: list[int]) -> None:
+    layer, images = layer.double(), drawn(2, 8, 9, 9)
+    found = []
+    for inside in (True, False):
+        layer.zero_grad()
+        given = images.clone().requires_grad_()
+        if inside:
+            with Convolutions():
+                output = layer(given)
+        else:
+            output = layer(given)
+        (output * drawn(*output.shape, seed=3)).sum().backward()
+        found.append([output.detach(), given.grad, *(p.grad.clone() for p in layer.parameters() if p.grad is not None)])
+    assert len(counted) == fast
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_mixed_precision_takes_it_for_strides_too(counted: list[int]) -> None:
+    layer = nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8, bias=False)
+    images = drawn(2, 8, 9, 9, dtype=torch.float32)
+    with arithmetic(CPU, "bfloat16"):
+        output = layer(images)
+    assert output.dtype == torch.bfloat16 and len(counted) == 1
+    output.float().sum().backward()
+    assert layer.weight.grad is not None and layer.weight.grad.dtype == torch.float32
+    with arithmetic(CPU, "bfloat16"), torch.no_grad():
+        assert torch.equal(layer(images), output)
+    assert len(counted) == 1  # nothing to differentiate
+
+
+def test_outside_the_context_nothing_is_changed(counted: list[int]) -> None:
+    layer = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8)
+    with Convolutions():
+        layer(torch.zeros(1, 8, 6, 6))
+    layer(torch.zeros(1, 8, 6, 6))
+    assert len(counted) == 1
+
+
+def conv2ds_of_compiled(layer: nn.Conv2d, images: Tensor) -> int:
+    """How many convolutions a compiler is given of a layer."""
+    graphs: list[torch.fx.GraphModule] = []
+
+    def keep(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., object]:
+        graphs.append(graph)
+        return graph.forward
+
+    torch.compile(layer, backend=keep)(images)
+    assert len(graphs) == 1
+    return sum(node.target is torch.conv2d for node in graphs[0].graph.nodes)
+
+
+def test_what_is_compiled_for_a_gpu_is_a_stencil() -> None:
+    with FakeTensorMode():  # shapes without data, of a device that need not be there
+        images = torch.empty(2, 4, 8, 8, device="cuda")
+        depthwise = nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=4, device="cuda")
+        dense = nn.Conv2d(4, 4, 3, padding=1, device="cuda")
+        with Convolutions():
+            assert conv2ds_of_compiled(depthwise, images) == 0
+            assert conv2ds_of_compiled(dense, images) == 1
+        assert conv2ds_of_compiled(depthwise, images) == 1
+
+
+def in_channels_last(layer: nn.Module) -> tuple[nn.Module, Tensor]:
+    """The layer, and a few images of 32 pixels for it."""
+    channels = next(layer.parameters()).shape[1] * getattr(layer, "groups", 1)
+    images = drawn(2, channels, 32, 32, dtype=torch.float32)
+    return layer.to(memory_format=torch.channels_last), images.contiguous(memory_format=torch.channels_last)
+
+
+def weights_gradients(layer: nn.Module, images: Tensor, precision: str, compiled: bool = False) -> list[Tensor]:
+    """Of the product of its output with something, by its weights."""
+    layer.zero_grad()
+    with arithmetic(CPU, precision):
+        output = (torch.compile(layer) if compiled else layer)(images)
+    (output.float() * drawn(*output.shape, dtype=torch.float32, seed=3)).sum().backward()
+    return [parameter.grad.clone() for parameter in layer.parameters() if parameter.grad is not None]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(56, 24, 3, padding=2, dilation=2, bias=False),
+        nn.Conv2d(24, 24, 3, padding="same", dilation=(1, 4)),
+        nn.Conv2d(20, 16, (3, 5), padding=2, dilation=8),
+        nn.Conv2d(112, 8, 3, padding=3, dilation=2, groups=2, bias=False),
+        nn.Conv2d(40, 8, 3, stride=2, padding=1, dilation=2),
+    ],
+)
+def test_bfloat16_has_the_gradient_of_a_dilated_convolution(layer: nn.Conv2d) -> None:
+    """torch alone has nonsense or NaN here on a CPU with avx512_bf16."""
+    layer, images = in_channels_last(layer)
+    exact = weights_gradients(layer, images, "float32")
+    for mine, true in zip(weights_gradients(layer, images, "bfloat16"), exact, strict=True):
+        assert (mine - true).norm() < 0.01 * true.norm()
+    with arithmetic(CPU, "bfloat16"):
+        assert layer(images).is_contiguous(memory_format=torch.channels_last)
+        assert layer(images.contiguous()[0]).shape == layer(images)[0].shape
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_so_it_has_in_what_is_compiled() -> None:
+    layer, images = in_channels_last(nn.Conv2d(56, 24, 3, padding=2, dilation=2, bias=False))
+    (exact,) = weights_gradients(layer, images, "float32")
+    (mine,) = weights_gradients(layer, images, "bfloat16", compiled=True)
+    assert (mine - exact).norm() < 0.01 * exact.norm()
+
+
+def test_a_network_of_dilated_convolutions_has_the_gradient_of_its_blocks() -> None:
+    """C2 of c1c2c3c40_dilated: 24 maps of 32x32, whose dense convolutions have a dilation."""
+    layer, images = in_channels_last(create("c1c2c3c40_dilated").c2.double().float())
+    exact = weights_gradients(layer, images, "float32")
+    for mine, true in zip(weights_gradients(layer, images, "bfloat16"), exact, strict=True):
+        assert (mine - true).norm() < 0.2 * true.norm() + 1e-3
