@@ -194,8 +194,9 @@ def c1c2c3c40(
     """The default: three 3x3 convolutions of stride 2, images (N, in_channels, H, W) to logits (N, num_classes).
 
     `widths` are the channels of C1 to C4, all scaled by `width`; `depths` count the residuals of C1 and C4 and the
-    pairs of them in C2 and C3; with `separable_c3` the transition to C3 is depthwise separable. Raises
-    ArchitectureError for a wrong number of them, or a width that leaves a block without channels.
+    pairs of them in C2 and C3; `down` is the form of every `transition`; with `separable_c3` the transition to C3 is
+    depthwise separable. Raises ArchitectureError for a wrong number of them, or a width that leaves a block without
+    channels.
     """
     if len(widths) != 4 or min(channels := [round(width * w) for w in widths]) < 1:
         raise ArchitectureError(f"widths {list(widths)} scaled by {width}: they have to be four positive numbers")

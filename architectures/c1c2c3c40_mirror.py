@@ -25,9 +25,9 @@ def c1c2c3c40_mirror(
 ) -> nn.Module:
     """`c1c2c3c40_quick` with kernels that pairs of maps share, and so wider for the same parameters.
 
-    Images (N, in_channels, H, W) to logits (N, num_classes). `widths` count all maps of a pair; in the blocks named by
-    `turned`, the first ones, maps come in eights. Raises ArchitectureError for what `mirrored` cannot tie, and as
-    `c1c2c3c40` does.
+    Images (N, in_channels, H, W) to logits (N, num_classes). `widths` count all maps of a pair; `depths` and `down` are
+    `c1c2c3c40`'s; in the blocks named by `turned`, the first ones, maps come in eights. Raises ArchitectureError for
+    what `mirrored` cannot tie, and as `c1c2c3c40` does.
     """
     network = c1c2c3c40(
         num_classes=num_classes,

@@ -18,7 +18,7 @@ class Convolutions(TorchFunctionMode):
     """While it is entered, `torch.conv2d` and what is made of it go another way where there is a better one.
 
     Depthwise convolutions are `depthwise_conv2d` on a CPU, and `depthwise_stencil` in what is compiled for a GPU.
-    Dilated ones that oneDNN gives a wrong gradient in bfloat16 are computed in float32.
+    Dilated ones that oneDNN can give a wrong gradient in bfloat16 are computed in float32.
     """
 
     def __torch_function__(
@@ -57,7 +57,8 @@ def _gradient_is_wrong(device: str, kind: torch.dtype, dilation: Size, channels:
     """Whether oneDNN may get the gradient by the kernels wrong, of so many `channels` that a kernel sees.
 
     In bfloat16 and channels_last, with a dilation and more than 16 channels that are no multiple of 16, it is off by
-    more than its own size or not a number on images of 30 pixels and more (torch 2.14.1, a CPU with avx512_bf16).
+    more than its own size or not a number on images of 30 pixels and more (torch 2.14.1, a CPU with avx512_bf16). That
+    limit was found by trying, so none is relied on.
     """
     dilated = dilation != 1 if isinstance(dilation, int) else any(side != 1 for side in dilation)
     low = device == "cpu" and kind == torch.bfloat16
@@ -65,7 +66,7 @@ def _gradient_is_wrong(device: str, kind: torch.dtype, dilation: Size, channels:
 
 
 def _in_float32(images: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> Tensor:
-    """`torch.conv2d` without autocast, as are its gradients."""
+    """`torch.conv2d`, and so its gradients, in float32 whatever autocast says."""
     # Not another memory format, which is right too: torch.compile would choose channels_last again.
     with torch.autocast(images.device.type, enabled=False):
         return torch.conv2d(images.float(), weight.float(), None if bias is None else bias.float(), *geometry)
