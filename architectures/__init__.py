@@ -1,6 +1,6 @@
 """Networks, each created by its registered name."""
 
-from architectures import c1c2c3c40, c1c2c3c40_mirror, c1c2c3c40_reference
+from architectures import c1c2c3c40, c1c2c3c40_gated, c1c2c3c40_mirror, c1c2c3c40_reference
 from architectures.factory import create
 from architectures.pretrained import PRETRAINED, PretrainedWeights, Published, WeightsError, pretrained_weights
 from architectures.registry import ArchitectureError, names, options, register
@@ -13,6 +13,7 @@ __all__ = [
     "Published",
     "WeightsError",
     "c1c2c3c40",
+    "c1c2c3c40_gated",
     "c1c2c3c40_mirror",
     "c1c2c3c40_reference",
     "create",

@@ -9,7 +9,8 @@ from architectures.blur import Blur
 from architectures.registry import ArchitectureError
 
 FAMILY = ["c1c2c3c40"] + [
-    f"c1c2c3c40_{form}" for form in ("quick", "small", "mirror", "mirror_small", "reference", "dilated", "maxpool")
+    f"c1c2c3c40_{form}"
+    for form in ("quick", "small", "mirror", "mirror_small", "gated", "reference", "dilated", "maxpool")
 ]
 WIDTHS = (8, 16, 20, 40)
 
@@ -52,7 +53,7 @@ def test_has_depthwise_separable_dilated_and_global_average_pooling(name: str) -
     assert [pool.output_size for pool in pools] == [1]
 
 
-@pytest.mark.parametrize("name", ["c1c2c3c40", "c1c2c3c40_reference"])
+@pytest.mark.parametrize("name", ["c1c2c3c40", "c1c2c3c40_gated", "c1c2c3c40_reference"])
 def test_exactly_three_strided_convolutions_and_no_other_pooling(name: str) -> None:
     strided = [conv for conv in convolutions(create(name)) if conv.stride != (1, 1)]
     assert [(conv.kernel_size, conv.stride) for conv in strided] == [((3, 3), (2, 2))] * 3
