@@ -50,8 +50,8 @@ def c1c2c3c40_gated(
         OrderedDict(
             c1=nn.Sequential(OrderedDict(stem=stem, **_numbered(residuals(c1, depths[0])))),
             c2=nn.Sequential(OrderedDict(down=down, **_numbered(residuals(c2, depths[1])))),
-            c3=nn.Sequential(_depthwise_down(c2, norm)),
-            c4=nn.Sequential(_depthwise_down(c2, norm, act)),
+            c3=conv_norm_act(c2, c2, stride=2, groups=c2, norm=norm, act=None),
+            c4=conv_norm_act(c2, c2, stride=2, groups=c2, norm=norm, act=act),
             head=pooled_head(c2, num_classes),
         )
     )
@@ -59,10 +59,3 @@ def c1c2c3c40_gated(
 
 def _numbered(residuals: Iterable[nn.Module]) -> dict[str, nn.Module]:
     return {f"gated{number}": residual for number, residual in enumerate(residuals, 1)}
-
-
-def _depthwise_down(channels: int, norm: Norm, act: Activation | None = None) -> OrderedDict[str, nn.Module]:
-    """A depthwise 3x3 convolution of stride 2 with its normalisation and activation."""
-    conv = nn.Conv2d(channels, channels, 3, 2, 1, groups=channels, bias=False)
-    layers: OrderedDict[str, nn.Module] = OrderedDict(conv_dw=conv, norm=norm(channels))
-    return layers if act is None else OrderedDict(**layers, act=act())

@@ -16,11 +16,13 @@ class MixedDepthwise(nn.Module):
     (N, channels, H, W) -> the same shape. Tan and Le 2019, "MixConv", section 3, have kernels of several sizes side by
     side; these have one size, so that all reaches cost the same.
 
-    Raises ArchitectureError for channels that do not make equal shares.
+    Raises ArchitectureError for channels that do not make equal shares, and for a dilation that is not positive.
     """
 
     def __init__(self, channels: int, dilations: Sequence[int]) -> None:
         super().__init__()
+        if min(dilations, default=1) < 1:
+            raise ArchitectureError(f"dilations {list(dilations)}: they have to be positive numbers")
         self.shares = len(dilations) + 1
         if channels % self.shares:
             raise ArchitectureError(

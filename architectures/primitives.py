@@ -33,17 +33,18 @@ def conv_norm_act(
     kernel: int = 3,
     stride: int = 1,
     dilation: int = 1,
+    groups: int = 1,
     padding: int | None = None,
     norm: Norm | None = nn.BatchNorm2d,
     act: Activation | None = nn.ReLU,
 ) -> nn.Sequential:
-    """A dense convolution, dilated or strided if asked, with its normalisation and activation.
+    """A convolution, dilated, strided or of several groups if asked, with its normalisation and activation.
 
     (N, in_channels, H, W) -> (N, out_channels, H', W'); `padding` defaults to `same_padding`. The convolution has a
     bias only where no normalisation follows.
     """
     padding = same_padding(kernel, dilation) if padding is None else padding
-    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, bias=norm is None)
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, groups, bias=norm is None)
     return nn.Sequential(OrderedDict(conv=conv, **_norm_act(out_channels, norm, act)))
 
 

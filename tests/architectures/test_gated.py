@@ -78,6 +78,7 @@ def test_each_pixel_is_normalised_over_its_maps() -> None:
         ({"widths": (48, 0)}, "widths [48, 0]"),
         ({"depths": (1, 2, 3)}, "depths [1, 2, 3]: they have to be two numbers from 0 to 100"),
         ({"depths": (-1, 2)}, "depths [-1, 2]"),
+        ({"dilations": (1, 0, 2)}, "dilations [1, 0, 2]: they have to be positive numbers"),
         ({"widths": (48, 90)}, "90 channels: they have to be a multiple of 4"),
     ],
 )
