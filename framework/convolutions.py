@@ -1,11 +1,10 @@
-"""Convolutions that a library computes slowly, or wrongly, done another way while a context is entered."""
+"""Convolutions that a library computes slowly, or wrongly, done another way."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from framework.depthwise import depthwise_conv2d
 from framework.stencil import depthwise_stencil
@@ -14,22 +13,7 @@ Size = int | Sequence[int]
 """A number for both axes, or one for each."""
 
 
-class Convolutions(TorchFunctionMode):
-    """While it is entered, `torch.conv2d` and what is made of it go another way where there is a better one.
-
-    Depthwise convolutions are `depthwise_conv2d` on a CPU, and `depthwise_stencil` in what is compiled for a GPU.
-    Dilated ones that oneDNN can give a wrong gradient in bfloat16 are computed in float32.
-    """
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is torch.conv2d:
-            return _conv2d(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-
-def _conv2d(
+def conv2d(
     images: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
@@ -38,7 +22,11 @@ def _conv2d(
     dilation: Size = 1,
     groups: int = 1,
 ) -> Tensor:
-    """`torch.conv2d`, by a better way where there is one for it."""
+    """What `torch.conv2d` gives for the same arguments, by a better way where there is one.
+
+    Depthwise convolutions are `depthwise_conv2d` on a CPU, and `depthwise_stencil` in what is compiled for a GPU.
+    Dilated ones that oneDNN can give a wrong gradient in bfloat16 are computed in float32.
+    """
     device = images.device.type
     kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
     if _gradient_is_wrong(device, kind, dilation, weight.shape[1]):

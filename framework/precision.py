@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from framework.convolutions import Convolutions
 from framework.environment import fast_bfloat16
+from framework.replacements import Replacements
 
 WORTH = 1.15
 """bfloat16 has to be this much faster than float32 to be chosen on a CPU: it costs a little accuracy."""
@@ -19,10 +19,10 @@ WORTH = 1.15
 def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
     """The context of a forward pass: 'bfloat16' is mixed precision, 'float32' is plain.
 
-    Convolutions are computed by `Convolutions`.
+    Some operations are replaced, by `Replacements`.
     """
     low = precision == "bfloat16"
-    with torch.autocast(device.type, torch.bfloat16, enabled=low, cache_enabled=low), Convolutions():
+    with torch.autocast(device.type, torch.bfloat16, enabled=low, cache_enabled=low), Replacements():
         yield
 
 

@@ -8,8 +8,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import framework.convolutions
 from architectures import create
-from framework.convolutions import Convolutions
 from framework.precision import arithmetic
+from framework.replacements import Replacements
 from tests.framework.test_depthwise import drawn
 
 CPU = torch.device("cpu")
@@ -51,7 +51,7 @@ def test_a_layer_computes_the_same_in_the_context(layer: nn.Conv2d, fast: bool, 
         layer.zero_grad()
         given = images.clone().requires_grad_()
         if inside:
-            with Convolutions():
+            with Replacements():
                 output = layer(given)
         else:
             output = layer(given)
@@ -77,7 +77,7 @@ def test_mixed_precision_takes_it_for_strides_too(counted: list[int]) -> None:
 
 def test_outside_the_context_nothing_is_changed(counted: list[int]) -> None:
     layer = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8)
-    with Convolutions():
+    with Replacements():
         layer(torch.zeros(1, 8, 6, 6))
     layer(torch.zeros(1, 8, 6, 6))
     assert len(counted) == 1
@@ -101,7 +101,7 @@ def test_what_is_compiled_for_a_gpu_is_a_stencil() -> None:
         images = torch.empty(2, 4, 8, 8, device="cuda")
         depthwise = nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=4, device="cuda")
         dense = nn.Conv2d(4, 4, 3, padding=1, device="cuda")
-        with Convolutions():
+        with Replacements():
             assert conv2ds_of_compiled(depthwise, images) == 0
             assert conv2ds_of_compiled(dense, images) == 1
         assert conv2ds_of_compiled(depthwise, images) == 1
