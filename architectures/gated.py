@@ -1,4 +1,8 @@
-"""Residuals that look around by depthwise kernels of several reaches, and choose among maps by a gate."""
+"""Residuals that look around by depthwise kernels of several reaches, and choose among maps by a gate.
+
+A share of the maps is a part of their first half and the same part of their second: where maps come in mirrored pairs
+(`architectures.mirror`), the two of a pair stay together.
+"""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -11,38 +15,55 @@ from architectures.registry import ArchitectureError
 
 
 class MixedDepthwise(nn.Module):
-    """A share of the maps as they are, then one seen by a 3x3 depthwise kernel of each of the `dilations`.
+    """A share of the maps as they are, and one seen by a depthwise kernel of each of the `kernels` and `dilations`.
 
-    (N, channels, H, W) -> the same shape. Tan and Le 2019, "MixConv", section 3, have kernels of several sizes side by
-    side; these have one size, so that all reaches cost the same.
+    (N, channels, H, W) -> the same shape, as MixConv (Tan and Le 2019, section 3), whose kernels differ in size. What a
+    dilated one sees is averaged over 3x3 pixels first, so that those it skips count (Wang and Ji 2018, "Smoothed
+    dilated convolutions for improved dense prediction", section 4, learn the average's weights).
 
-    Raises ArchitectureError for channels that do not make equal shares, and for a dilation that is not positive.
+    Raises ArchitectureError for channels that do not make equal shares of pairs, for kernels that are not odd, for
+    dilations that are not positive, and for more of one than of the other.
     """
 
-    def __init__(self, channels: int, dilations: Sequence[int]) -> None:
+    def __init__(self, channels: int, kernels: Sequence[int], dilations: Sequence[int]) -> None:
         super().__init__()
+        if len(kernels) != len(dilations):
+            raise ArchitectureError(f"kernels {list(kernels)} and dilations {list(dilations)}: as many of each, please")
+        if any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
+            raise ArchitectureError(f"kernels {list(kernels)}: they have to be odd numbers, the pixels of a side")
         if min(dilations, default=1) < 1:
             raise ArchitectureError(f"dilations {list(dilations)}: they have to be positive numbers")
-        self.shares = len(dilations) + 1
-        if channels % self.shares:
+        self.shares = len(kernels) + 1
+        if channels % (2 * self.shares):
             raise ArchitectureError(
-                f"{channels} channels: they have to be a multiple of {self.shares}, the shares that the dilations "
-                f"{list(dilations)} make with the one that stays as it is"
+                f"{channels} channels: they have to be a multiple of {2 * self.shares}, pairs for each of the "
+                f"{self.shares} shares that the kernels {list(kernels)} make with the one that stays as it is"
             )
         share = channels // self.shares
         self.convs = nn.ModuleList(
-            nn.Conv2d(share, share, 3, 1, same_padding(3, dilation), dilation, groups=share, bias=False)
-            for dilation in dilations
+            _depthwise(share, kernel, dilation) for kernel, dilation in zip(kernels, dilations, strict=True)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """The shares keep their places."""
-        kept, *others = x.chunk(self.shares, 1)
-        return torch.cat([kept, *(conv(share) for conv, share in zip(self.convs, others, strict=True))], 1)
+        kept, *others = _of_halves([half.chunk(self.shares, 1) for half in x.chunk(2, 1)])
+        seen = [kept, *(conv(share) for conv, share in zip(self.convs, others, strict=True))]
+        return torch.cat(_of_halves([share.chunk(2, 1) for share in seen]), 1)
+
+
+def _of_halves(parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """The first of all of them as one, then the second, and so on."""
+    return [torch.cat(part, 1) for part in zip(*parts, strict=True)]
+
+
+def _depthwise(channels: int, kernel: int, dilation: int) -> nn.Module:
+    padding = same_padding(kernel, dilation)
+    conv = nn.Conv2d(channels, channels, kernel, 1, padding, dilation, groups=channels, bias=False)
+    return conv if dilation == 1 else nn.Sequential(nn.AvgPool2d(3, 1, 1), conv)
 
 
 class GatedPointwise(nn.Module):
-    """Two pointwise convolutions, the first of which gates the second, and a third; (N, channels, H, W) -> the same.
+    """Two pointwise convolutions, one of which gates the other, and a third; (N, channels, H, W) -> the same.
 
     Dauphin et al. 2017, "Language modeling with gated convolutional networks", section 2, for a gate that is `act` of
     its input as in Shazeer 2020, "GLU variants improve Transformer", section 2.
@@ -56,8 +77,8 @@ class GatedPointwise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Each pixel by itself."""
-        gate, value = self.conv_in(x).chunk(2, 1)
-        output: Tensor = self.conv_out(self.act(gate) * value)
+        gates, values = _of_halves([half.chunk(2, 1) for half in self.conv_in(x).chunk(2, 1)])
+        output: Tensor = self.conv_out(self.act(gates) * values)
         return output
 
 
@@ -67,11 +88,15 @@ class GatedResidual(nn.Module):
     `scale` is learnt, one number a map, from 1. Raises ArchitectureError as MixedDepthwise does.
     """
 
-    def __init__(self, channels: int, *, dilations: Sequence[int], norm: Norm, act: Activation) -> None:
+    def __init__(
+        self, channels: int, *, kernels: Sequence[int], dilations: Sequence[int], norm: Norm, act: Activation
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(
             OrderedDict(
-                mix=MixedDepthwise(channels, dilations), norm=norm(channels), gated=GatedPointwise(channels, act)
+                mix=MixedDepthwise(channels, kernels, dilations),
+                norm=norm(channels),
+                gated=GatedPointwise(channels, act),
             )
         )
         self.scale = nn.Parameter(torch.ones(channels))

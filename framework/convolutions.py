@@ -7,10 +7,17 @@ import torch
 from torch import Tensor
 
 from framework.depthwise import depthwise_conv2d
+from framework.depthwise_matrix import depthwise_matrix
 from framework.stencil import depthwise_stencil
 
 Size = int | Sequence[int]
 """A number for both axes, or one for each."""
+
+STENCIL = 5
+"""The largest kernel that is written out: one of 7x7 pixels takes minutes to compile."""
+
+MATRIX = 32 * 32
+"""The most pixels of a map that is one side of a matrix."""
 
 
 def conv2d(
@@ -24,7 +31,8 @@ def conv2d(
 ) -> Tensor:
     """What `torch.conv2d` gives for the same arguments, by a better way where there is one.
 
-    Depthwise convolutions are `depthwise_conv2d` on a CPU, and `depthwise_stencil` in what is compiled for a GPU.
+    Depthwise convolutions are `depthwise_conv2d` on a CPU, and in what is compiled for a GPU `depthwise_stencil` or,
+    with a larger kernel on a small image, `depthwise_matrix`.
     Dilated ones that oneDNN can give a wrong gradient in bfloat16 are computed in float32.
     """
     device = images.device.type
@@ -34,7 +42,7 @@ def conv2d(
     sides = [_square(size) for size in (stride, padding, dilation, weight.shape[2:])]
     square = [side for side in sides if side is not None]
     depthwise = images.ndim == 4 and 1 < groups == images.shape[1] == weight.shape[0]
-    way = _faster_way(device, kind, *square) if depthwise and len(square) == 4 else None
+    way = _faster_way(images, kind, *square) if depthwise and len(square) == 4 else None
     if way is None:
         return torch.conv2d(images, weight, bias, stride, padding, dilation, groups)
     output = way(images.to(kind), weight.to(kind), *square[:3])
@@ -61,11 +69,15 @@ def _in_float32(images: Tensor, weight: Tensor, bias: Tensor | None, *geometry: 
 
 
 def _faster_way(
-    device: str, kind: torch.dtype, stride: int, padding: int, dilation: int, kernel: int
+    images: Tensor, kind: torch.dtype, stride: int, padding: int, dilation: int, kernel: int
 ) -> Callable[..., Tensor] | None:
     """What computes a depthwise convolution, of this geometry along both axes, faster than its device's library."""
-    if device != "cpu":
-        return depthwise_stencil if torch.compiler.is_compiling() else None
+    if images.device.type != "cpu":
+        if not torch.compiler.is_compiling():
+            return None
+        if kernel <= STENCIL:
+            return depthwise_stencil
+        return depthwise_matrix if images.shape[2] * images.shape[3] <= MATRIX else None
     if dilation == 1:
         slow = stride != 1 and kind == torch.bfloat16
     else:

@@ -15,41 +15,53 @@ def maps(*shape: int) -> Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
-def test_each_share_is_seen_by_kernels_of_its_dilation() -> None:
-    mix, x = MixedDepthwise(12, (1, 2, 4)).double(), maps(2, 12, 11, 9)
-    kept, *seen = mix(x).chunk(4, 1)
-    assert torch.equal(kept, x[:, :3])
-    for number, dilation in enumerate((1, 2, 4)):
-        share, conv = x[:, 3 + 3 * number : 6 + 3 * number], mix.convs[number]
-        assert isinstance(conv, nn.Conv2d)
-        for channel in range(3):
-            one, kernel = share[:, channel : channel + 1], conv.weight[channel : channel + 1]
-            plain = conv2d(one, kernel, padding=dilation, dilation=dilation)
-            torch.testing.assert_close(seen[number][:, channel : channel + 1], plain)
-            other = conv2d(one, kernel, padding=dilation + 1, dilation=dilation + 1)
+def test_each_share_is_seen_by_its_kernels() -> None:
+    mix, x = MixedDepthwise(16, (3, 5, 3), (1, 1, 2)).double(), maps(2, 16, 11, 9)
+    seen = mix(x)
+    for share in range(4):
+        channels = [2 * share, 2 * share + 1, 8 + 2 * share, 9 + 2 * share]  # of the first half and of the second
+        given, found = x[:, channels], seen[:, channels]
+        if share == 0:
+            assert torch.equal(found, given)
+            continue
+        size, dilation = [(3, 1), (5, 1), (3, 2)][share - 1]
+        conv = mix.convs[share - 1]
+        if dilation > 1:
+            given = conv2d(given, torch.full((4, 1, 3, 3), 1 / 9, dtype=torch.float64), padding=1, groups=4)
+            conv = conv[-1]  # type: ignore[index]
+        assert isinstance(conv, nn.Conv2d) and conv.weight.shape == (4, 1, size, size)
+        for channel in range(4):
+            one, kernel = given[:, channel : channel + 1], conv.weight[channel : channel + 1]
+            plain = conv2d(one, kernel, padding=dilation * (size // 2), dilation=dilation)
+            torch.testing.assert_close(found[:, channel : channel + 1], plain)
+            other = conv2d(one, kernel, padding=(dilation + 1) * (size // 2), dilation=dilation + 1)
             assert not torch.allclose(plain, other)
 
 
-@pytest.mark.parametrize(("channels", "dilations", "shares"), [(50, (1, 2, 4), 4), (64, (1, 2), 3)])
-def test_channels_that_make_no_equal_shares_are_named(channels: int, dilations: tuple[int, ...], shares: int) -> None:
+@pytest.mark.parametrize(("channels", "kernels", "shares"), [(52, (3, 3, 7), 4), (64, (3, 5), 3)])
+def test_channels_that_make_no_equal_shares_are_named(channels: int, kernels: tuple[int, ...], shares: int) -> None:
     with pytest.raises(
-        ArchitectureError, match=re.escape(f"{channels} channels: they have to be a multiple of {shares}")
+        ArchitectureError,
+        match=re.escape(
+            f"{channels} channels: they have to be a multiple of {2 * shares}, pairs for each of the {shares}"
+        ),
     ):
-        MixedDepthwise(channels, dilations)
+        MixedDepthwise(channels, kernels, (1,) * len(kernels))
 
 
-def test_the_first_maps_gate_the_second() -> None:
+def test_each_map_has_its_gate() -> None:
     pointwise, x = GatedPointwise(6, nn.SiLU).double(), maps(2, 6, 4, 5)
-    gate, value, out = *pointwise.conv_in.weight[:, :, 0, 0].chunk(2), pointwise.conv_out.weight[:, :, 0, 0]
-    gate_bias, value_bias = pointwise.conv_in.bias.chunk(2)  # type: ignore[union-attr]
+    gates, values = [0, 1, 2, 6, 7, 8], [3, 4, 5, 9, 10, 11]  # the first quarter gates the second, the third the last
+    weight, bias = pointwise.conv_in.weight[:, :, 0, 0], pointwise.conv_in.bias
+    assert bias is not None
     pixels = x.permute(0, 2, 3, 1)
-    gated = silu(pixels @ gate.T + gate_bias) * (pixels @ value.T + value_bias)
-    by_hand = gated @ out.T + pointwise.conv_out.bias
+    gated = silu(pixels @ weight[gates].T + bias[gates]) * (pixels @ weight[values].T + bias[values])
+    by_hand = gated @ pointwise.conv_out.weight[:, :, 0, 0].T + pointwise.conv_out.bias
     torch.testing.assert_close(pointwise(x), by_hand.permute(0, 3, 1, 2))
 
 
 def test_a_residual_adds_to_the_scaled_maps() -> None:
-    residual = GatedResidual(8, dilations=(1,), norm=nn.BatchNorm2d, act=nn.SiLU).double()
+    residual = GatedResidual(8, kernels=(3,), dilations=(1,), norm=nn.BatchNorm2d, act=nn.SiLU).double()
     x = maps(2, 8, 5, 5)
     with torch.no_grad():
         residual.scale.copy_(maps(8))
@@ -58,15 +70,25 @@ def test_a_residual_adds_to_the_scaled_maps() -> None:
 
 def test_has_fewer_than_100_000_parameters_and_sees_the_whole_image() -> None:
     network = create("c1c2c3c40_gated")
-    assert sum(p.numel() for p in network.parameters()) == 99_150
-    # 3 of the stem, then 2 * 4 by each of 4 residuals; 2 by the stride, then twice that by each of 3; 2 strides.
+    assert sum(p.numel() for p in network.parameters()) == 99_306
+    # 3 of the stem, then 2 + 6 * 3 by each of 3 residuals; 2 by the stride, then twice that by each of 3; 2 strides.
     field = receptive_field(network, (3, 32, 32))
     assert field.method == "exact"
-    assert field.network.size == (3 + 8 * 4 + 2 + 16 * 3 + 2 * 2 + 2 * 4,) * 2
+    assert field.network.size == (3 + 20 * 3 + 2 + 40 * 3 + 2 * 2 + 2 * 4,) * 2
+
+
+def test_in_pairs_an_image_and_its_mirror_image_are_the_same() -> None:
+    network = create("c1c2c3c40_gated_mirror")
+    assert sum(p.numel() for p in network.parameters()) == 97_365
+    assert sum(p.numel() for p in create("c1c2c3c40_gated_mirror", widths=(96, 168)).parameters()) == 195_991
+    network, images = create("c1c2c3c40_gated_mirror", widths=(16, 24)).double(), maps(4, 3, 33, 33)
+    torch.testing.assert_close(network(images), network(images.flip(3)))
+    plain = create("c1c2c3c40_gated", widths=(16, 24)).double()
+    assert not torch.allclose(plain(images), plain(images.flip(3)))
 
 
 def test_each_pixel_is_normalised_over_its_maps() -> None:
-    network = create("c1c2c3c40_gated", widths=(8, 12), depths=(1, 1)).double()
+    network = create("c1c2c3c40_gated", widths=(8, 16), depths=(1, 1)).double()
     out = network.get_submodule("c1.stem")(maps(2, 3, 8, 8))
     torch.testing.assert_close(out.mean(1), torch.zeros(2, 8, 8, dtype=torch.float64), atol=1e-6, rtol=0)
 
@@ -78,8 +100,11 @@ def test_each_pixel_is_normalised_over_its_maps() -> None:
         ({"widths": (48, 0)}, "widths [48, 0]"),
         ({"depths": (1, 2, 3)}, "depths [1, 2, 3]: they have to be two numbers from 0 to 100"),
         ({"depths": (-1, 2)}, "depths [-1, 2]"),
+        ({"kernels": (3, 3)}, "kernels [3, 3] and dilations [1, 1, 3]: as many of each"),
+        ({"kernels": (3, 4, 7)}, "kernels [3, 4, 7]: they have to be odd numbers"),
+        ({"kernels": (3, -1, 7)}, "kernels [3, -1, 7]: they have to be odd numbers"),
         ({"dilations": (1, 0, 2)}, "dilations [1, 0, 2]: they have to be positive numbers"),
-        ({"widths": (48, 90)}, "90 channels: they have to be a multiple of 4"),
+        ({"widths": (48, 90)}, "90 channels: they have to be a multiple of 8"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, tuple[int, ...]], message: str) -> None:

@@ -91,18 +91,23 @@ def conv2ds_of_compiled(layer: nn.Conv2d, images: Tensor) -> int:
         graphs.append(graph)
         return graph.forward
 
+    torch._dynamo.reset()  # the layers of one class share a limit of compilations
     torch.compile(layer, backend=keep)(images)
     assert len(graphs) == 1
     return sum(node.target is torch.conv2d for node in graphs[0].graph.nodes)
 
 
-def test_what_is_compiled_for_a_gpu_is_a_stencil() -> None:
+@pytest.mark.parametrize(
+    ("kernel", "side", "left"),
+    [(3, 8, 0), (5, 64, 0), (7, 32, 0), (7, 33, 1)],  # a stencil, twice; a matrix; and too many pixels for one
+)
+def test_what_is_compiled_for_a_gpu_is_no_depthwise_convolution(kernel: int, side: int, left: int) -> None:
     with FakeTensorMode():  # shapes without data, of a device that need not be there
-        images = torch.empty(2, 4, 8, 8, device="cuda")
-        depthwise = nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=4, device="cuda")
+        images = torch.empty(2, 4, side, side, device="cuda")
+        depthwise = nn.Conv2d(4, 4, kernel, padding=kernel - 1, dilation=2, groups=4, device="cuda")
         dense = nn.Conv2d(4, 4, 3, padding=1, device="cuda")
         with Replacements():
-            assert conv2ds_of_compiled(depthwise, images) == 0
+            assert conv2ds_of_compiled(depthwise, images) == left
             assert conv2ds_of_compiled(dense, images) == 1
         assert conv2ds_of_compiled(depthwise, images) == 1
 

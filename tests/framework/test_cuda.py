@@ -79,11 +79,11 @@ def test_a_step_that_is_not_finite_is_named_on_a_gpu(tmp_path: Path) -> None:
         training.run()
 
 
-@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2)])
-def test_a_compiled_depthwise_convolution_is_a_stencil(stride: int, dilation: int) -> None:
+@pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 1, 1), (3, 2, 1), (3, 1, 2), (7, 1, 1), (7, 1, 3)])
+def test_a_compiled_depthwise_convolution_is_a_stencil_or_a_matrix(kernel: int, stride: int, dilation: int) -> None:
     torch.manual_seed(0)
-    device = torch.device("cuda")
-    plain = nn.Conv2d(32, 32, 3, stride, dilation, dilation, groups=32, bias=False, device=device)
+    device, padding = torch.device("cuda"), dilation * (kernel // 2)
+    plain = nn.Conv2d(32, 32, kernel, stride, padding, dilation, groups=32, bias=False, device=device)
     images = torch.randn(8, 32, 16, 16, device=device).contiguous(memory_format=torch.channels_last)
     expected = plain(images)
     (by_plain,) = torch.autograd.grad(expected.square().sum(), plain.parameters())

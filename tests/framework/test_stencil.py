@@ -1,8 +1,11 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from framework.depthwise_matrix import depthwise_matrix
 from framework.stencil import depthwise_stencil
 
 
@@ -11,17 +14,18 @@ def with_gradients(output: Tensor, *inputs: Tensor) -> list[Tensor]:
     return [output, *torch.autograd.grad(output, inputs, given)]
 
 
+@pytest.mark.parametrize("way", [depthwise_stencil, depthwise_matrix])
 @pytest.mark.parametrize("side", [(12, 12), (7, 10), (3, 3)])
-@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
 @pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (3, 1), (1, 2), (2, 3)])
 @pytest.mark.parametrize("wider", [0, 1])
 def test_is_conv2d_with_its_gradients(
-    side: tuple[int, int], kernel: int, stride: int, dilation: int, wider: int
+    way: Callable[..., Tensor], side: tuple[int, int], kernel: int, stride: int, dilation: int, wider: int
 ) -> None:
     generator, padding = torch.Generator().manual_seed(1), dilation * (kernel // 2) + wider
     images = torch.randn(2, 4, *side, dtype=torch.float64, generator=generator).requires_grad_()
     kernels = torch.randn(4, 1, kernel, kernel, dtype=torch.float64, generator=generator).requires_grad_()
-    found = depthwise_stencil(images, kernels, stride, padding, dilation)
+    found = way(images, kernels, stride, padding, dilation)
     expected = F.conv2d(images, kernels, None, stride, padding, dilation, groups=4)
     pairs = zip(with_gradients(found, images, kernels), with_gradients(expected, images, kernels), strict=True)
     for ours, theirs in pairs:
