@@ -28,7 +28,9 @@ class MixedDepthwise(nn.Module):
     def __init__(self, channels: int, kernels: Sequence[int], dilations: Sequence[int]) -> None:
         super().__init__()
         if len(kernels) != len(dilations):
-            raise ArchitectureError(f"kernels {list(kernels)} and dilations {list(dilations)}: as many of each, please")
+            raise ArchitectureError(
+                f"kernels {list(kernels)}, dilations {list(dilations)}: they have to be as many of each"
+            )
         if any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
             raise ArchitectureError(f"kernels {list(kernels)}: they have to be odd numbers, the pixels of a side")
         if min(dilations, default=1) < 1:

@@ -100,7 +100,7 @@ def test_each_pixel_is_normalised_over_its_maps() -> None:
         ({"widths": (48, 0)}, "widths [48, 0]"),
         ({"depths": (1, 2, 3)}, "depths [1, 2, 3]: they have to be two numbers from 0 to 100"),
         ({"depths": (-1, 2)}, "depths [-1, 2]"),
-        ({"kernels": (3, 3)}, "kernels [3, 3] and dilations [1, 1, 3]: as many of each"),
+        ({"kernels": (3, 3)}, "kernels [3, 3], dilations [1, 1, 3]: they have to be as many of each"),
         ({"kernels": (3, 4, 7)}, "kernels [3, 4, 7]: they have to be odd numbers"),
         ({"kernels": (3, -1, 7)}, "kernels [3, -1, 7]: they have to be odd numbers"),
         ({"dilations": (1, 0, 2)}, "dilations [1, 0, 2]: they have to be positive numbers"),

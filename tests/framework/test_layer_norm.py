@@ -32,21 +32,11 @@ def gradients(layer: nn.Module, images: Tensor, precision: str, compiled: bool =
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_bfloat16_has_its_gradients(memory_format: torch.memory_format) -> None:
+    """torch 2.14.1 alone is off by 0.7 of their size."""
     layer = LayerNorm2d(16)
     images = drawn(64, 16, 32, 32, dtype=torch.float32).contiguous(memory_format=memory_format)
     exact = gradients(layer, images, "float32")
     assert worst(gradients(layer, images, "bfloat16"), exact) < 0.01
-
-
-def test_torch_alone_has_not() -> None:
-    """When this fails, torch has been mended, and `layer_norm` can go."""
-    layer, images = LayerNorm2d(16), drawn(64, 16, 32, 32, dtype=torch.float32)
-    exact = gradients(layer, images, "float32")
-    layer.zero_grad()
-    with torch.autocast("cpu", torch.bfloat16):
-        output = layer(images.bfloat16())
-    (output.float() * (drawn(*output.shape, dtype=torch.float32, seed=3) + 0.1)).sum().backward()
-    assert worst([p.grad for p in layer.parameters() if p.grad is not None], exact) > 0.1
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
