@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Blur(nn.Module):
-    """Each map averaged over 3x3 pixels with the binomial weights 1, 2, 1 along both axes; nothing is learnt.
+    """Each map averaged over 3x3 pixels, with the binomial `weights` 1, 2, 1 along both axes, or others; none is learnt.
 
     (N, channels, H, W) -> the same shape; beyond the border are zeros. What a stride leaves out is then in its
     neighbours, and so a shift of the image by a pixel changes less of what follows (Zhang 2019, "Making convolutional
@@ -15,11 +15,11 @@ class Blur(nn.Module):
 
     kernel: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, weights: tuple[int, int, int] = (1, 2, 1)) -> None:
         super().__init__()
         self.channels = channels
-        weights = torch.tensor([1.0, 2.0, 1.0]) / 4
-        self.register_buffer("kernel", torch.outer(weights, weights)[None, None], persistent=False)
+        shares = torch.tensor(weights) / sum(weights)
+        self.register_buffer("kernel", torch.outer(shares, shares)[None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """All maps by the same kernel."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from architectures.blur import Blur
 from architectures.primitives import Activation, Norm, same_padding
 from architectures.registry import ArchitectureError
 
@@ -61,7 +62,7 @@ def _of_halves(parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
 def _depthwise(channels: int, kernel: int, dilation: int) -> nn.Module:
     padding = same_padding(kernel, dilation)
     conv = nn.Conv2d(channels, channels, kernel, 1, padding, dilation, groups=channels, bias=False)
-    return conv if dilation == 1 else nn.Sequential(nn.AvgPool2d(3, 1, 1), conv)
+    return conv if dilation == 1 else nn.Sequential(Blur(channels, (1, 1, 1)), conv)
 
 
 class GatedPointwise(nn.Module):

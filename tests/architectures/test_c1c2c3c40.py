@@ -48,7 +48,7 @@ def test_has_depthwise_separable_dilated_and_global_average_pooling(name: str) -
     depthwise = [conv.groups == conv.in_channels > 1 for conv in convs]
     pointwise = [conv.kernel_size == (1, 1) for conv in convs]
     assert any(a and b for a, b in zip(depthwise, pointwise[1:], strict=False))
-    assert any(conv.dilation == (2, 2) for conv in convs)
+    assert any(min(conv.dilation) > 1 for conv in convs)
     pools = [module for module in create(name).modules() if isinstance(module, nn.AdaptiveAvgPool2d)]
     assert [pool.output_size for pool in pools] == [1]
 

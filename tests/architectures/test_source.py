@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("c1c2c3c40", ["c1c2c3c40", "blur", "primitives"]),
         ("c1c2c3c40_dilated", ["c1c2c3c40", "blur", "primitives"]),
         ("c1c2c3c40_mirror", ["c1c2c3c40_mirror", "c1c2c3c40", "mirror", "blur", "primitives"]),
-        ("c1c2c3c40_gated", ["c1c2c3c40_gated", "c1c2c3c40", "gated", "mirror", "primitives"]),
+        ("c1c2c3c40_gated", ["c1c2c3c40_gated", "c1c2c3c40", "gated", "mirror", "blur", "primitives"]),
         ("c1c2c3c40_reference", ["c1c2c3c40_reference", "c1c2c3c40", "primitives"]),
     ],
 )
