@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Blur(nn.Module):
-    """Each map averaged over 3x3 pixels, with the binomial `weights` 1, 2, 1 along both axes, or others; none is learnt.
+    """Each map averaged over 3x3 pixels, by the binomial `weights` 1, 2, 1 along both axes or others; none is learnt.
 
     (N, channels, H, W) -> the same shape; beyond the border are zeros. What a stride leaves out is then in its
     neighbours, and so a shift of the image by a pixel changes less of what follows (Zhang 2019, "Making convolutional
