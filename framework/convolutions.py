@@ -14,7 +14,7 @@ Size = int | Sequence[int]
 """A number for both axes, or one for each."""
 
 STENCIL = 5
-"""The largest kernel that is written out: one of 7x7 pixels takes minutes to compile."""
+"""The largest kernel that is written out: 7x7 took minutes to compile (docs/record.md, thirteenth session)."""
 
 MATRIX = 32 * 32
 """The most pixels of a map that is one side of a matrix."""
@@ -32,8 +32,8 @@ def conv2d(
     """What `torch.conv2d` gives for the same arguments, by a better way where there is one.
 
     Depthwise convolutions are `depthwise_conv2d` on a CPU, and in what is compiled for a GPU `depthwise_stencil` or,
-    with a larger kernel on a small image, `depthwise_matrix`.
-    Dilated ones that oneDNN can give a wrong gradient in bfloat16 are computed in float32.
+    with a larger kernel on a small image, `depthwise_matrix`. Dilated ones that oneDNN can give a wrong gradient in
+    bfloat16 are computed in float32.
     """
     device = images.device.type
     kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
@@ -71,7 +71,7 @@ def _in_float32(images: Tensor, weight: Tensor, bias: Tensor | None, *geometry: 
 def _faster_way(
     images: Tensor, kind: torch.dtype, stride: int, padding: int, dilation: int, kernel: int
 ) -> Callable[..., Tensor] | None:
-    """What computes a depthwise convolution, of this geometry along both axes, faster than its device's library."""
+    """What computes a depthwise convolution, of this geometry along both axes, where its device's library is slow."""
     if images.device.type != "cpu":
         if not torch.compiler.is_compiling():
             return None

@@ -10,6 +10,7 @@ from torchvision.models.convnext import LayerNorm2d
 from architectures import create
 from framework.layer_norm import layer_norm
 from framework.precision import arithmetic
+from tests.framework.test_convolutions import weights_gradients
 from tests.framework.test_depthwise import drawn
 
 CPU = torch.device("cpu")
@@ -20,39 +21,29 @@ def worst(found: Iterable[Tensor], exact: Iterable[Tensor]) -> float:
     return max(float((mine - true).norm() / true.norm()) for mine, true in zip(found, exact, strict=True))
 
 
-def gradients(layer: nn.Module, images: Tensor, precision: str, compiled: bool = False) -> list[Tensor]:
-    """Of the product of its output with something whose mean is a tenth, by its weights."""
-    layer.zero_grad()
-    with arithmetic(CPU, precision):
-        output = (torch.compile(layer) if compiled else layer)(images.bfloat16() if precision == "bfloat16" else images)
-    assert compiled or output.dtype == (torch.bfloat16 if precision == "bfloat16" else torch.float32)
-    (output.float() * (drawn(*output.shape, dtype=torch.float32, seed=3) + 0.1)).sum().backward()
-    return [parameter.grad.clone() for parameter in layer.parameters() if parameter.grad is not None]
-
-
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_bfloat16_has_its_gradients(memory_format: torch.memory_format) -> None:
     """torch 2.14.1 alone is off by 0.7 of their size."""
     layer = LayerNorm2d(16)
     images = drawn(64, 16, 32, 32, dtype=torch.float32).contiguous(memory_format=memory_format)
-    exact = gradients(layer, images, "float32")
-    assert worst(gradients(layer, images, "bfloat16"), exact) < 0.01
+    exact = weights_gradients(layer, images, "float32")
+    assert worst(weights_gradients(layer, images.bfloat16(), "bfloat16"), exact) < 0.01
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_so_it_has_in_what_is_compiled() -> None:
     layer, images = LayerNorm2d(16), drawn(64, 16, 32, 32, dtype=torch.float32)
-    exact = gradients(layer, images, "float32")
-    assert worst(gradients(layer, images, "bfloat16", compiled=True), exact) < 0.01
+    exact = weights_gradients(layer, images, "float32")
+    assert worst(weights_gradients(layer, images.bfloat16(), "bfloat16", compiled=True), exact) < 0.01
 
 
 def test_a_network_has_the_gradients_of_its_norms() -> None:
     torch.manual_seed(0)
     network = create("c1c2c3c40_gated", depths=[1, 1])
     images = drawn(32, 3, 32, 32, dtype=torch.float32)
-    exact = gradients(network, images, "float32")
+    exact = weights_gradients(network, images, "float32")
     # One by one they differ more than those of a layer: bfloat16 is in all that is behind and in front of them.
-    assert worst(gradients(network, images, "bfloat16"), exact) < 0.1
+    assert worst(weights_gradients(network, images, "bfloat16"), exact) < 0.1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

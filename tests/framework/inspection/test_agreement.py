@@ -45,7 +45,8 @@ def test_random_networks_are_covered_as_gradients_show() -> None:
 @pytest.mark.parametrize("name", names())
 def test_registered_networks_agree(name: str) -> None:
     network = create(name)
-    exact, measured = receptive_field(network, (3, 32, 32)), measured_field(network, (3, 32, 32), every_layer=False)
+    # From 36 pixels a field of 197 is measured on 288, from 32 on 512, in three times the memory.
+    exact, measured = receptive_field(network, (3, 32, 32)), measured_field(network, (3, 36, 36), every_layer=False)
     assert (exact.method, measured.method) == ("exact", "gradients")
     assert exact.network.size == measured.network.size
     np.testing.assert_array_equal(coverage_mask(network, (3, 32, 32)), measured_coverage(network, (3, 32, 32)))
