@@ -37,7 +37,7 @@ PRETRAINED: Mapping[str, Published] = {
         sha256="a3845fd5ba853ea4c70e1c600712345273c96d8a8def6a60be9bf1619ca3aedd", test_accuracy=0.9480
     ),
     "c1c2c3c40_mirror_small": Published(
-        sha256="81d69ebf44f4caafcca6c88c0fb7db826bf844dc3b47aa18aeede85544269d01", test_accuracy=0.9297
+        sha256="8538212a28c5c9b309fd9ab020c19020bb2afc788a14e7d8c51d2713717a45af", test_accuracy=0.9334
     ),
     "c1c2c3c40_quick": Published(
         sha256="b2c96d3ec7fa84e60216c8f8178aef3cbd33e11b4253738b4038f834b55e3a97", test_accuracy=0.9228

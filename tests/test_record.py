@@ -27,9 +27,9 @@ THIRD = {seed: FOLDER.with_name(f"third-{seed}") for seed in (0, 1)}
 """Of the next one, by their seeds; taught by those above."""
 
 GPU = FOLDER.with_name("gpu")
-"""What is kept of the runs on a GPU: dihedral-0 to -2, and the fourth generation, long-0 to -2."""
+"""What is kept of the runs on a GPU: dihedral-0 to -2, the fourth generation long-0 to -2, and small-0 to -2."""
 
-PRESET = FOLDER.parents[1] / "recipes" / "presets" / "record.json"
+PRESETS = FOLDER.parents[1] / "recipes" / "presets"
 
 
 def newest(run: RunDirectory) -> Path:
@@ -118,14 +118,17 @@ def test_the_settings_of_the_teacher_on_a_gpu_are_those_that_ran() -> None:
     assert parameter_count(create(given.network.arch, **given.network.arch_options)) == results["parameters"]
 
 
-@pytest.mark.parametrize("name", ["dihedral", "long"])
+@pytest.mark.parametrize("name", ["dihedral", "long", "small"])
 def test_the_runs_on_a_gpu_differ_in_their_seed_only(name: str) -> None:
     first, *others = (Config().merged_with_file(GPU / f"{name}-{seed}" / "config.json") for seed in range(3))
     for seed, other in enumerate(others, start=1):
         assert differences(first, other) == [f"seed was 0 and is now {seed}"]
 
 
-@pytest.mark.parametrize(("name", "arch"), [("dihedral", "c1c2c3c40_dihedral"), ("long", "c1c2c3c40_mirror")])
+@pytest.mark.parametrize(
+    ("name", "arch"),
+    [("dihedral", "c1c2c3c40_dihedral"), ("long", "c1c2c3c40_mirror"), ("small", "c1c2c3c40_mirror_small")],
+)
 def test_each_run_on_a_gpu_ended_with_a_small_network_of_its_own(name: str, arch: str) -> None:
     paths = [GPU / f"{name}-{seed}" / "network.pt" for seed in range(3)]
     assert all(path.stat().st_size < 1_000_000 for path in paths)
@@ -135,8 +138,9 @@ def test_each_run_on_a_gpu_ended_with_a_small_network_of_its_own(name: str, arch
         assert not any(torch.equal(one[name], other[name]) for name in one if name.endswith("weight"))
 
 
-def test_the_published_weights_are_those_of_the_fourth_generations_first_seed() -> None:
-    run = restore(GPU / "long-0" / "network.pt", torch.device("cpu"))
+@pytest.mark.parametrize("name", ["long", "small"])
+def test_the_published_weights_are_those_of_the_first_seed(name: str) -> None:
+    run = restore(GPU / f"{name}-0" / "network.pt", torch.device("cpu"))
     published = pretrained_weights(run.description.arch)
     assert published.description["arch_options"] == run.description.arch_options == {"down": "blur"}
     trained = run.network.state_dict()
@@ -144,9 +148,9 @@ def test_the_published_weights_are_those_of_the_fourth_generations_first_seed() 
     assert all(torch.equal(published.tensors[name], value) for name, value in trained.items())
 
 
-def test_the_preset_is_the_fourth_generations_recipe_but_for_its_teachers_and_machine() -> None:
-    preset = DEFAULTS.merged_with_file(PRESET)
-    changed = {
-        line.split()[0] for line in differences(preset, Config().merged_with_file(GPU / "long-0" / "config.json"))
-    }
+@pytest.mark.parametrize(("name", "preset"), [("long", "record"), ("small", "small")])
+def test_a_preset_is_the_recipe_that_ran_but_for_its_teachers_and_machine(name: str, preset: str) -> None:
+    settings = DEFAULTS.merged_with_file(PRESETS / f"{preset}.json")
+    ran = Config().merged_with_file(GPU / f"{name}-0" / "config.json")
+    changed = {line.split()[0] for line in differences(settings, ran)}
     assert changed == {"holdout", "teacher", "precision", "compile"}
