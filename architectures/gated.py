@@ -49,14 +49,13 @@ class MixedDepthwise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The shares keep their places."""
-        kept, *others = _of_halves([half.chunk(self.shares, 1) for half in x.chunk(2, 1)])
-        seen = [kept, *(conv(share) for conv, share in zip(self.convs, others, strict=True))]
-        return torch.cat(_of_halves([share.chunk(2, 1) for share in seen]), 1)
-
-
-def _of_halves(parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
-    """The first of all of them as one, then the second, and so on."""
-    return [torch.cat(part, 1) for part in zip(*parts, strict=True)]
+        number, channels, height, width = x.shape
+        # With the channels last, so that compiled code takes their order for all in between.
+        pairs = x.permute(0, 2, 3, 1).reshape(number, height, width, 2, self.shares, -1)
+        kept, *others = pairs.unbind(4)
+        maps = [conv(share.flatten(3).permute(0, 3, 1, 2)) for conv, share in zip(self.convs, others, strict=True)]
+        seen = [kept, *(share.permute(0, 2, 3, 1).reshape(kept.shape) for share in maps)]
+        return torch.stack(seen, 4).reshape(number, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _depthwise(channels: int, kernel: int, dilation: int) -> nn.Module:
@@ -74,14 +73,12 @@ class GatedPointwise(nn.Module):
 
     def __init__(self, channels: int, act: Activation) -> None:
         super().__init__()
-        self.conv_in = nn.Conv2d(channels, 2 * channels, 1)
+        self.conv_gate, self.conv_value, self.conv_out = (nn.Conv2d(channels, channels, 1) for _ in range(3))
         self.act = act()
-        self.conv_out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Each pixel by itself."""
-        gates, values = _of_halves([half.chunk(2, 1) for half in self.conv_in(x).chunk(2, 1)])
-        output: Tensor = self.conv_out(self.act(gates) * values)
+        output: Tensor = self.conv_out(self.act(self.conv_gate(x)) * self.conv_value(x))
         return output
 
 
@@ -106,5 +103,6 @@ class GatedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The shape of x."""
-        output: Tensor = self.scale[:, None, None] * x + self.body(x)
-        return output
+        change: Tensor = self.body(x)
+        kind = change.dtype  # under autocast a norm gives float32: twice the memory to write and read
+        return self.scale.to(kind)[:, None, None] * x.to(kind) + change

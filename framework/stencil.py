@@ -14,7 +14,8 @@ def depthwise_stencil(images: Tensor, kernels: Tensor, stride: int = 1, padding:
 
     Meant for `torch.compile`: as it stands, every product and sum is an operation of its own.
     """
-    padded, size = F.pad(images, (padding,) * 4), kernels.shape[-1]
+    # With the channels last, whose order the compiler keeps: it would put rows before them else, and rearrange all.
+    padded, size = F.pad(images.permute(0, 2, 3, 1), (0, 0) + (padding,) * 4), kernels.shape[-1]
     height, width = (
         (side + 2 * padding - dilation * (size - 1) - 1) // stride + 1 for side in (images.shape[2], images.shape[3])
     )
@@ -23,7 +24,7 @@ def depthwise_stencil(images: Tensor, kernels: Tensor, stride: int = 1, padding:
         for column in range(size):
             top, left = row * dilation, column * dilation
             shifted = padded[
-                :, :, top : top + stride * (height - 1) + 1 : stride, left : left + stride * (width - 1) + 1 : stride
+                :, top : top + stride * (height - 1) + 1 : stride, left : left + stride * (width - 1) + 1 : stride
             ]
-            total = total + shifted * kernels[:, 0, row, column, None, None]
-    return total
+            total = total + shifted * kernels[:, 0, row, column]
+    return total.permute(0, 3, 1, 2)

@@ -51,13 +51,14 @@ def test_channels_that_make_no_equal_shares_are_named(channels: int, kernels: tu
 
 def test_each_map_has_its_gate() -> None:
     pointwise, x = GatedPointwise(6, nn.SiLU).double(), maps(2, 6, 4, 5)
-    gates, values = [0, 1, 2, 6, 7, 8], [3, 4, 5, 9, 10, 11]  # the first quarter gates the second, the third the last
-    weight, bias = pointwise.conv_in.weight[:, :, 0, 0], pointwise.conv_in.bias
-    assert bias is not None
+
+    def by_hand(conv: nn.Conv2d, pixels: Tensor) -> Tensor:
+        return pixels @ conv.weight[:, :, 0, 0].T + conv.bias
+
     pixels = x.permute(0, 2, 3, 1)
-    gated = silu(pixels @ weight[gates].T + bias[gates]) * (pixels @ weight[values].T + bias[values])
-    by_hand = gated @ pointwise.conv_out.weight[:, :, 0, 0].T + pointwise.conv_out.bias
-    torch.testing.assert_close(pointwise(x), by_hand.permute(0, 3, 1, 2))
+    gated = silu(by_hand(pointwise.conv_gate, pixels)) * by_hand(pointwise.conv_value, pixels)
+    expected = by_hand(pointwise.conv_out, gated).permute(0, 3, 1, 2)
+    torch.testing.assert_close(pointwise(x), expected)
 
 
 def test_a_residual_adds_to_the_scaled_maps() -> None:
