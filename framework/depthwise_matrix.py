@@ -3,7 +3,8 @@
 Each map of the output is linear in its map of the input, by a matrix of the pixels of the one times those of the other
 that has the kernel's weights along its diagonals and is zero elsewhere. So nearly all products are with zero; but they
 are the products that a GPU's matrix units are for, where a sum of shifted images (`framework.stencil`) has a term for
-each weight to be compiled, and one for each to be summed in the gradient. How long they take there was not measured.
+each weight to be compiled, and one for each to be summed in the gradient. What they take there is little beside the
+rest of a network (docs/record.md, fourteenth session).
 """
 
 import torch
