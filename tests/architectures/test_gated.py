@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, silu
+from torchvision.models.convnext import LayerNorm2d
 
 from architectures import create
 from architectures.gated import GatedPointwise, GatedResidual, MixedDepthwise
@@ -18,6 +19,7 @@ def maps(*shape: int) -> Tensor:
 def test_each_share_is_seen_by_its_kernels() -> None:
     mix, x = MixedDepthwise(16, (3, 5, 3), (1, 1, 2)).double(), maps(2, 16, 11, 9)
     seen = mix(x)
+    assert seen.is_contiguous(memory_format=torch.channels_last)
     for share in range(4):
         channels = [2 * share, 2 * share + 1, 8 + 2 * share, 9 + 2 * share]  # of the first half and of the second
         given, found = x[:, channels], seen[:, channels]
@@ -67,6 +69,12 @@ def test_a_residual_adds_to_the_scaled_maps() -> None:
     with torch.no_grad():
         residual.scale.copy_(maps(8))
         torch.testing.assert_close(residual(x) - residual.body(x), x * maps(8)[:, None, None])
+
+
+def test_a_residual_is_summed_in_the_precision_of_its_convolutions() -> None:
+    residual = GatedResidual(8, kernels=(3,), dilations=(1,), norm=LayerNorm2d, act=nn.SiLU)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert residual(maps(2, 8, 5, 5).float()).dtype == torch.bfloat16
 
 
 def test_has_fewer_than_100_000_parameters_and_sees_the_whole_image() -> None:

@@ -30,3 +30,9 @@ def test_is_conv2d_with_its_gradients(
     pairs = zip(with_gradients(found, images, kernels), with_gradients(expected, images, kernels), strict=True)
     for ours, theirs in pairs:
         torch.testing.assert_close(ours, theirs)
+
+
+def test_a_stencil_has_the_channels_last() -> None:
+    images = torch.randn(2, 4, 5, 6)
+    found = depthwise_stencil(images, torch.randn(4, 1, 3, 3), padding=1)
+    assert images.is_contiguous() and found.is_contiguous(memory_format=torch.channels_last)
