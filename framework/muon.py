@@ -4,7 +4,8 @@ Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". t
 and computes in bfloat16, which is slow on most CPUs; here a kernel (out, in, k, k) is the matrix (out, in * k * k).
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -15,19 +16,19 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic that brings every singular value from 0 to 1 close to one in five rounds (Jordan et al. 2024)."""
 
 
-def orthogonalized(matrix: Tensor, rounds: int = 5) -> Tensor:
-    """A matrix (rows, columns) with its singular vectors and singular values of about one (0.7 to 1.2).
+def orthogonalized(matrices: Tensor, rounds: int = 5) -> Tensor:
+    """Matrices (number, rows, columns) with their singular vectors and singular values of about one (0.7 to 1.2).
 
-    Newton-Schulz iteration in the matrix's own precision; a matrix of zeros stays zero. The singular values of a small
+    Newton-Schulz iteration in the matrices' own precision; a matrix of zeros stays zero. The singular values of a small
     one need not get there: below a thousandth of the largest they stay smaller.
     """
     a, b, c = COEFFICIENTS
-    tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
+    tall = matrices.shape[1] > matrices.shape[2]
+    x: Tensor = (matrices.mT if tall else matrices) / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(rounds):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if tall else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
 
 
 class Muon(SGD):
@@ -68,7 +69,16 @@ class Muon(SGD):
             leave = skipped.bool()
             momenta = tuple(torch.where(leave, *pair) for pair in zip(buffers, momenta, strict=True))
         torch._foreach_copy_(buffers, momenta)
-        for gradient, update in zip(gradients, updates, strict=True):
-            matrix = update.flatten(1)
-            scale = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
-            torch.mul(orthogonalized(matrix).view_as(update), scale, out=gradient)
+        for (rows, columns), group in _alike(zip(gradients, updates, strict=True)).items():
+            scale = max(1.0, rows / columns) ** 0.5
+            matrices = scale * orthogonalized(torch.stack([update.flatten(1) for _, update in group]))
+            for (gradient, _), matrix in zip(group, matrices, strict=True):
+                gradient.copy_(matrix.view_as(gradient))
+
+
+def _alike(pairs: Iterable[tuple[Tensor, Tensor]]) -> dict[tuple[int, int], list[tuple[Tensor, Tensor]]]:
+    """Pairs of kernels' tensors by the rows and columns of their matrices: those of a shape take as long as one."""
+    groups = defaultdict(list)
+    for pair in pairs:
+        groups[len(pair[0]), pair[0][0].numel()].append(pair)
+    return groups

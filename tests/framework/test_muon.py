@@ -2,27 +2,27 @@ import pytest
 import torch
 from torch import nn
 
-from framework.muon import COEFFICIENTS, orthogonalized
+from framework.muon import COEFFICIENTS, Muon, orthogonalized
 from framework.optimization import make_optimizer
 from framework.sections import OptimizationConfig
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (5, 40), (40, 5), (1, 9)])
-def test_orthogonalized_is_the_quintic_of_the_singular_values(shape: tuple[int, int]) -> None:
-    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    u, values, v = torch.linalg.svd(matrix, full_matrices=False)
-    values = values / values.norm()
+@pytest.mark.parametrize("shape", [(3, 8, 8), (3, 5, 40), (3, 40, 5), (1, 1, 9)])
+def test_orthogonalized_is_the_quintic_of_the_singular_values(shape: tuple[int, int, int]) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    u, values, v = torch.linalg.svd(matrices, full_matrices=False)
+    values = values / values.norm(dim=1, keepdim=True)
     a, b, c = COEFFICIENTS
     for _ in range(5):
         values = a * values + b * values**3 + c * values**5
-    torch.testing.assert_close(orthogonalized(matrix), u * values @ v, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(orthogonalized(matrices), u * values[:, None] @ v, rtol=1e-5, atol=1e-5)
 
 
 def test_singular_values_come_close_to_one() -> None:
-    matrix = torch.randn(16, 100, generator=torch.Generator().manual_seed(0))
-    values = torch.linalg.svdvals(orthogonalized(1000 * matrix))
+    matrices = torch.randn(2, 16, 100, generator=torch.Generator().manual_seed(0))
+    values = torch.linalg.svdvals(orthogonalized(1000 * matrices))
     assert values.min() > 0.65 and values.max() < 1.25
-    assert torch.equal(orthogonalized(torch.zeros(3, 4)), torch.zeros(3, 4))
+    assert torch.equal(orthogonalized(torch.zeros(1, 3, 4)), torch.zeros(1, 3, 4))
 
 
 def small() -> nn.Module:
@@ -79,3 +79,20 @@ def test_kernels_have_a_decay_of_their_own() -> None:
     for name, parameter in plain.named_parameters():
         expected = parameter - 0.02 * 0.5 * before if name == "0.weight" else parameter
         torch.testing.assert_close(decayed.get_parameter(name), expected)
+
+
+def test_kernels_of_one_shape_step_as_each_would_alone() -> None:
+    torch.manual_seed(0)
+    kernels = [nn.Parameter(torch.randn(shape)) for shape in [(8, 4, 3, 3), (8, 4, 3, 3), (16, 4, 1, 1), (8, 36, 1, 1)]]
+    alone = [nn.Parameter(kernel.detach().clone()) for kernel in kernels]
+
+    def stepped_together(group: list[nn.Parameter], sizes: list[float]) -> None:
+        optimizer = Muon([{"params": group, "kernels": True}], lr=0.1, momentum=0.9)
+        for kernel, size in zip(group, sizes, strict=True):
+            kernel.grad = size * kernel.detach().sin()
+        optimizer.step()
+
+    stepped_together(kernels, [1, 1000, 1, 1])
+    for kernel, expected in zip(kernels, alone, strict=True):
+        stepped_together([expected], [1])
+        torch.testing.assert_close(kernel, expected)
