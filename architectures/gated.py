@@ -5,7 +5,7 @@ A share of the maps is a part of their first half and the same part of their sec
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,25 @@ from torch import Tensor, nn
 from architectures.blur import Blur
 from architectures.primitives import Activation, Norm, same_padding
 from architectures.registry import ArchitectureError
+
+
+def channel_axis(maps: Tensor) -> int:
+    """Which axis in memory the channels of `maps` (N, C, H, W) are to be: the last one, on a GPU the first.
+
+    With the channels before the images pointwise and depthwise convolutions are products of matrices as the maps lie
+    there, and sums by map are over what lies together. A CPU's convolutions like them last.
+    """
+    return 3 if maps.device.type == "cpu" else 0
+
+
+def as_they_lie(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
+    """A function of each value of maps (N, C, H, W), written with the `channel_axis` first where it is.
+
+    A compiler would take the order of the dimensions for that in memory, and rearrange the output for what follows.
+    """
+    if channel_axis(maps[0]):
+        return function(*maps)
+    return function(*(map.transpose(0, 1) for map in maps)).transpose(0, 1)
 
 
 class MixedDepthwise(nn.Module):
@@ -48,14 +67,15 @@ class MixedDepthwise(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """The shares keep their places."""
-        number, channels, height, width = x.shape
-        # With the channels last, so that compiled code takes their order for all in between.
-        pairs = x.permute(0, 2, 3, 1).reshape(number, height, width, 2, self.shares, -1)
-        kept, *others = pairs.unbind(4)
-        maps = [conv(share.flatten(3).permute(0, 3, 1, 2)) for conv, share in zip(self.convs, others, strict=True)]
-        seen = [kept, *(share.permute(0, 2, 3, 1).reshape(kept.shape) for share in maps)]
-        return torch.stack(seen, 4).reshape(number, height, width, channels).permute(0, 3, 1, 2)
+        """The shares keep their places; in memory the channels come by their `channel_axis`."""
+        axis = channel_axis(x)
+        maps = x.movedim(1, axis)
+        shares = maps.reshape(*maps.shape[:axis], 2, self.shares, -1, *maps.shape[axis + 1 :])
+        kept, *others = shares.unbind(axis + 1)
+        given = [share.flatten(axis, axis + 1).movedim(axis, 1) for share in others]
+        seen = [conv(share).movedim(1, axis) for conv, share in zip(self.convs, given, strict=True)]
+        joined = torch.stack([kept, *(share.reshape(kept.shape) for share in seen)], axis + 1)
+        return joined.reshape(maps.shape).movedim(axis, 1)
 
 
 def _depthwise(channels: int, kernel: int, dilation: int) -> nn.Module:
@@ -78,7 +98,8 @@ class GatedPointwise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Each pixel by itself."""
-        output: Tensor = self.conv_out(self.act(self.conv_gate(x)) * self.conv_value(x))
+        gated = as_they_lie(lambda gate, value: self.act(gate) * value, self.conv_gate(x), self.conv_value(x))
+        output: Tensor = self.conv_out(gated)
         return output
 
 
@@ -105,4 +126,5 @@ class GatedResidual(nn.Module):
         """The shape of x."""
         change: Tensor = self.body(x)
         kind = change.dtype  # under autocast a norm gives float32: twice the memory to write and read
-        return self.scale.to(kind)[:, None, None] * x.to(kind) + change
+        scale = self.scale.to(kind)[None, :, None, None]
+        return as_they_lie(lambda change, scale, x: change + scale * x.to(kind), change, scale, x)

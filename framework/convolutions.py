@@ -8,6 +8,7 @@ from torch import Tensor
 
 from framework.depthwise import depthwise_conv2d
 from framework.depthwise_matrix import depthwise_matrix
+from framework.pointwise_matrix import maps_first, pointwise_matrix
 from framework.stencil import depthwise_stencil
 
 Size = int | Sequence[int]
@@ -31,9 +32,10 @@ def conv2d(
 ) -> Tensor:
     """What `torch.conv2d` gives for the same arguments, by a better way where there is one.
 
-    Depthwise convolutions are `depthwise_conv2d` on a CPU, and in what is compiled for a GPU `depthwise_stencil` or,
-    with a larger kernel on a small image, `depthwise_matrix`. Dilated ones that oneDNN can give a wrong gradient in
-    bfloat16 are computed in float32.
+    Depthwise convolutions are `depthwise_conv2d` on a CPU, and in what is compiled for a GPU `depthwise_stencil` or, on
+    a small image with a larger kernel or with the maps first in memory, `depthwise_matrix`. With the maps first a GPU
+    has `pointwise_matrix` for pointwise ones. Dilated ones that oneDNN can give a wrong gradient in bfloat16 are
+    computed in float32.
     """
     device = images.device.type
     kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
@@ -42,10 +44,13 @@ def conv2d(
     sides = [_square(size) for size in (stride, padding, dilation, weight.shape[2:])]
     square = [side for side in sides if side is not None]
     depthwise = images.ndim == 4 and 1 < groups == images.shape[1] == weight.shape[0]
+    pointwise = weight.shape[1:] == (images.shape[1], 1, 1) and square == [1, 0, 1, 1]
+    if device != "cpu" and pointwise and maps_first(images):
+        return pointwise_matrix(images, weight.to(kind), None if bias is None else bias.to(kind))
     way = _faster_way(images, kind, *square) if depthwise and len(square) == 4 else None
     if way is None:
         return torch.conv2d(images, weight, bias, stride, padding, dilation, groups)
-    output = way(images.to(kind), weight.to(kind), *square[:3])
+    output = way(images if way is depthwise_matrix else images.to(kind), weight.to(kind), *square[:3])
     return output if bias is None else output + bias.to(kind)[:, None, None]
 
 
@@ -75,9 +80,9 @@ def _faster_way(
     if images.device.type != "cpu":
         if not torch.compiler.is_compiling():
             return None
-        if kernel <= STENCIL:
-            return depthwise_stencil
-        return depthwise_matrix if images.shape[2] * images.shape[3] <= MATRIX else None
+        if images.shape[2] * images.shape[3] <= MATRIX and (kernel > STENCIL or maps_first(images)):
+            return depthwise_matrix
+        return depthwise_stencil if kernel <= STENCIL else None
     if dilation == 1:
         slow = stride != 1 and kind == torch.bfloat16
     else:

@@ -16,13 +16,13 @@ def depthwise_matrix(images: Tensor, kernels: Tensor, stride: int = 1, padding: 
 
     Takes memory for C times H * W times H' * W' weights, H' and W' being the sides of the output, and its gradient.
     """
+    # Converted with the maps first: a compiler would take the order of the dimensions for that in memory.
+    maps, kind = images.transpose(0, 1).to(kernels.dtype), kernels.dtype
     size, (height, width) = kernels.shape[-1], images.shape[2:]
-    rows, columns = (
-        _taps(side, size, stride, padding, dilation, images.device).to(images.dtype) for side in (height, width)
-    )
+    rows, columns = (_taps(side, size, stride, padding, dilation, images.device).to(kind) for side in (height, width))
     matrices = torch.einsum("cij,iyv,jxw->cyxvw", kernels[:, 0], rows, columns).flatten(3, 4).flatten(1, 2)
-    maps = torch.bmm(images.flatten(2).transpose(0, 1), matrices)
-    return maps.transpose(0, 1).reshape(*images.shape[:2], rows.shape[2], columns.shape[2])
+    output = torch.bmm(maps.flatten(2), matrices).reshape(*maps.shape[:2], rows.shape[2], columns.shape[2])
+    return output.transpose(0, 1)
 
 
 def _taps(side: int, size: int, stride: int, padding: int, dilation: int, device: torch.device) -> Tensor:

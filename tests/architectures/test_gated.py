@@ -3,13 +3,17 @@ import re
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, silu
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.functional import conv2d, layer_norm, silu
 from torchvision.models.convnext import LayerNorm2d
 
 from architectures import create
 from architectures.gated import GatedPointwise, GatedResidual, MixedDepthwise
 from architectures.registry import ArchitectureError
 from framework.inspection import receptive_field
+from framework.pointwise_matrix import maps_first
+from framework.replacements import Replacements
+from tests.framework.test_convolutions import targets_of_compiled
 
 
 def maps(*shape: int) -> Tensor:
@@ -38,6 +42,27 @@ def test_each_share_is_seen_by_its_kernels() -> None:
             torch.testing.assert_close(found[:, channel : channel + 1], plain)
             other = conv2d(one, kernel, padding=(dilation + 1) * (size // 2), dilation=dilation + 1)
             assert not torch.allclose(plain, other)
+
+
+def test_with_the_maps_first_it_is_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    residual = GatedResidual(16, kernels=(3, 5, 3), dilations=(1, 1, 2), norm=LayerNorm2d, act=nn.SiLU).double()
+    torch.nn.init.uniform_(residual.scale)
+    x = maps(2, 16, 11, 9)
+    expected = residual(x)
+    assert not maps_first(expected)
+    monkeypatch.setattr("architectures.gated.channel_axis", lambda x: 0)
+    torch.testing.assert_close(residual(x), expected)
+    assert maps_first(residual.body.mix(x))
+
+
+def test_a_residual_that_is_compiled_for_a_gpu_is_made_of_products() -> None:
+    with FakeTensorMode(), torch.device("cuda"), Replacements():
+        residual = GatedResidual(16, kernels=(3, 7, 7), dilations=(1, 1, 3), norm=LayerNorm2d, act=nn.SiLU)
+        x = torch.empty(2, 16, 8, 8)
+        targets = targets_of_compiled(residual, x)
+        assert maps_first(torch.compile(residual, backend="eager")(x))
+    assert torch.conv2d not in targets and layer_norm not in targets
+    assert targets.count(torch.bmm) == 4  # three kernels, and the blur in front of a dilated one
 
 
 @pytest.mark.parametrize(("channels", "kernels", "shares"), [(52, (3, 3, 7), 4), (64, (3, 5), 3)])

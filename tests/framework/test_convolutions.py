@@ -83,8 +83,8 @@ def test_outside_the_context_nothing_is_changed(counted: list[int]) -> None:
     assert len(counted) == 1
 
 
-def conv2ds_of_compiled(layer: nn.Conv2d, images: Tensor) -> int:
-    """How many convolutions a compiler is given of a layer."""
+def targets_of_compiled(layer: nn.Module, images: Tensor) -> list[object]:
+    """The functions that a compiler is given of a layer."""
     graphs: list[torch.fx.GraphModule] = []
 
     def keep(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., object]:
@@ -94,7 +94,7 @@ def conv2ds_of_compiled(layer: nn.Conv2d, images: Tensor) -> int:
     torch._dynamo.reset()  # the layers of one class share a limit of compilations
     torch.compile(layer, backend=keep)(images)
     assert len(graphs) == 1
-    return sum(node.target is torch.conv2d for node in graphs[0].graph.nodes)
+    return [node.target for node in graphs[0].graph.nodes]
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,21 @@ def test_what_is_compiled_for_a_gpu_is_no_depthwise_convolution(kernel: int, sid
         depthwise = nn.Conv2d(4, 4, kernel, padding=kernel - 1, dilation=2, groups=4, device="cuda")
         dense = nn.Conv2d(4, 4, 3, padding=1, device="cuda")
         with Replacements():
-            assert conv2ds_of_compiled(depthwise, images) == left
-            assert conv2ds_of_compiled(dense, images) == 1
-        assert conv2ds_of_compiled(depthwise, images) == 1
+            assert targets_of_compiled(depthwise, images).count(torch.conv2d) == left
+            assert targets_of_compiled(dense, images).count(torch.conv2d) == 1
+        assert targets_of_compiled(depthwise, images).count(torch.conv2d) == 1
+
+
+@pytest.mark.parametrize(("kernel", "groups", "left"), [(1, 1, 0), (3, 4, 0), (3, 1, 1), (1, 2, 1)])
+def test_where_maps_come_first_what_is_compiled_for_a_gpu_are_products(kernel: int, groups: int, left: int) -> None:
+    with FakeTensorMode():
+        images = torch.empty(4, 2, 8, 8, device="cuda").transpose(0, 1)
+        layer = nn.Conv2d(4, 4, kernel, padding=kernel // 2, groups=groups, device="cuda")
+        with Replacements():
+            given = targets_of_compiled(layer, images)
+            pointwise = targets_of_compiled(nn.Conv2d(4, 4, 1, device="cuda"), images.contiguous())
+    assert given.count(torch.conv2d) == left and given.count(torch.bmm) == (groups == 4)
+    assert pointwise.count(torch.conv2d) == 1  # the control: images come first there
 
 
 def in_channels_last(layer: nn.Module) -> tuple[nn.Module, Tensor]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from architectures import create
 from framework.augment.cutmix import CutMix
 from framework.comparison import first_difference
 from framework.device_batches import DeviceBatches
@@ -92,6 +93,19 @@ def test_a_compiled_depthwise_convolution_is_a_stencil_or_a_matrix(kernel: int, 
     (by_found,) = torch.autograd.grad(found.square().sum(), plain.parameters())
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(by_found, by_plain, rtol=1e-3, atol=1e-2)
+
+
+def test_a_compiled_network_with_its_maps_first_has_its_gradients() -> None:
+    torch.manual_seed(0)
+    device = torch.device("cuda")
+    network = create("c1c2c3c40_gated_mirror", widths=(16, 24)).to(device)
+    images, labels = torch.randn(8, 3, 32, 32, device=device), torch.arange(8, device=device)
+    by_plain = torch.autograd.grad(nn.functional.cross_entropy(network(images), labels), network.parameters())
+    with arithmetic(device, "float32"):
+        found = torch.compile(network)(images)
+    by_found = torch.autograd.grad(nn.functional.cross_entropy(found, labels), network.parameters())
+    for mine, theirs in zip(by_found, by_plain, strict=True):
+        assert (mine - theirs).norm() < 0.01 * theirs.norm() + 1e-5
 
 
 def test_a_compiled_network_trains_as_a_graph(tmp_path: Path) -> None:

@@ -5,13 +5,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torchvision.models.convnext import LayerNorm2d
 
 from architectures import create
-from framework.layer_norm import layer_norm
+from framework.layer_norm import layer_norm, layer_norm_of_first
+from framework.pointwise_matrix import maps_first
 from framework.precision import arithmetic
-from tests.framework.test_convolutions import weights_gradients
+from framework.replacements import Replacements
+from tests.framework.test_convolutions import targets_of_compiled, weights_gradients
 from tests.framework.test_depthwise import drawn
+from tests.framework.test_stencil import with_gradients
 
 CPU = torch.device("cpu")
 
@@ -61,3 +65,24 @@ def test_without_weights_and_without_gradients_it_keeps_the_type() -> None:
     assert layer_norm(images, (5,)).dtype == torch.bfloat16
     with torch.no_grad():
         assert torch.equal(layer_norm(images, (5,)), F.layer_norm(images, (5,)))
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_over_the_first_dimension_it_is_torchs_with_its_gradients(affine: bool) -> None:
+    images, weights = drawn(5, 2, 3, 4).requires_grad_(), [drawn(5, seed=2).requires_grad_() for _ in range(2)]
+    given = weights if affine else [None, None]
+    found = layer_norm_of_first(images, *given, 0.1)
+    expected = F.layer_norm(images.movedim(0, -1), (5,), *given, 0.1).movedim(-1, 0)
+    inputs = [images, *weights] if affine else [images]
+    for ours, theirs in zip(with_gradients(found, *inputs), with_gradients(expected, *inputs), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_it_is_written_out_for_a_gpu_where_maps_come_first(dtype: torch.dtype) -> None:
+    with FakeTensorMode(), torch.device("cuda"), Replacements():
+        layer, first = LayerNorm2d(6, dtype=dtype), torch.empty(6, 2, 8, 8, dtype=dtype).transpose(0, 1)
+        assert F.layer_norm not in targets_of_compiled(layer, first)
+        assert F.layer_norm in targets_of_compiled(layer, first.contiguous())
+        compiled = torch.compile(layer, backend="eager")(first)
+        assert compiled.dtype == dtype and maps_first(compiled)
