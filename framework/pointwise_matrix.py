@@ -16,5 +16,6 @@ def maps_first(images: Tensor) -> bool:
 def pointwise_matrix(images: Tensor, kernels: Tensor, bias: Tensor | None = None) -> Tensor:
     """What `conv2d` gives for images (N, C, H, W), kernels (C', C, 1, 1) and a bias (C'); it has the maps first too."""
     maps = images.transpose(0, 1).to(kernels.dtype)
-    output = (kernels.flatten(1) @ maps.flatten(1)).reshape(-1, *maps.shape[1:]).transpose(0, 1)
-    return output if bias is None else output + bias[:, None, None]
+    output = kernels.flatten(1) @ maps.flatten(1)
+    output = output if bias is None else output + bias[:, None]
+    return output.reshape(-1, *maps.shape[1:]).transpose(0, 1)
