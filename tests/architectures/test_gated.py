@@ -96,10 +96,11 @@ def test_a_residual_adds_to_the_scaled_maps() -> None:
         torch.testing.assert_close(residual(x) - residual.body(x), x * maps(8)[:, None, None])
 
 
-def test_a_residual_is_summed_in_the_precision_of_its_convolutions() -> None:
+def test_a_residual_is_summed_in_float32() -> None:
     residual = GatedResidual(8, kernels=(3,), dilations=(1,), norm=LayerNorm2d, act=nn.SiLU)
     with torch.autocast("cpu", torch.bfloat16):
-        assert residual(maps(2, 8, 5, 5).float()).dtype == torch.bfloat16
+        assert residual(maps(2, 8, 5, 5).float()).dtype == torch.float32
+        assert residual.body(maps(2, 8, 5, 5).float()).dtype == torch.bfloat16
 
 
 def test_has_fewer_than_100_000_parameters_and_sees_the_whole_image() -> None:
