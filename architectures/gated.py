@@ -107,7 +107,7 @@ class GatedResidual(nn.Module):
     """scale * x + body(x), for a body of `MixedDepthwise`, normalisation and `GatedPointwise`; (N, channels, H, W).
 
     `scale` is learnt, one number a map, from 1. In mixed precision the sum stays in float32, which it takes twice the
-    memory for: in bfloat16 it was 0.6 points worse (docs/record.md, fifteenth session). Raises ArchitectureError as
+    memory for: in bfloat16 it was 0.7 points worse (docs/record.md, fifteenth session). Raises ArchitectureError as
     MixedDepthwise does.
     """
 
