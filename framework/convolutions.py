@@ -50,7 +50,7 @@ def conv2d(
     way = _faster_way(images, kind, *square) if depthwise and len(square) == 4 else None
     if way is None:
         return torch.conv2d(images, weight, bias, stride, padding, dilation, groups)
-    output = way(images if way is depthwise_matrix else images.to(kind), weight.to(kind), *square[:3])
+    output = way(images, weight.to(kind), *square[:3])
     return output if bias is None else output + bias.to(kind)[:, None, None]
 
 

@@ -17,10 +17,10 @@ from torch.autograd.function import once_differentiable
 def depthwise_conv2d(images: Tensor, kernels: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:
     """What `conv2d` gives for images (N, C, H, W) and kernels (C, 1, k, k) with C groups, with faster gradients.
 
-    With a dilation, the stride is 1 and the padding keeps the size.
+    Computed in the kernels' type. With a dilation, the stride is 1 and the padding keeps the size.
     """
     assert dilation == 1 or (stride == 1 and 2 * padding == dilation * (kernels.shape[-1] - 1))
-    output: Tensor = _DepthwiseConv2d.apply(images, kernels, stride, padding, dilation)
+    output: Tensor = _DepthwiseConv2d.apply(images.to(kernels.dtype), kernels, stride, padding, dilation)
     return output
 
 

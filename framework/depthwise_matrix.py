@@ -14,7 +14,8 @@ from torch import Tensor
 def depthwise_matrix(images: Tensor, kernels: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:
     """What `conv2d` gives for images (N, C, H, W) and kernels (C, 1, k, k) with C groups.
 
-    Takes memory for C times H * W times H' * W' weights, H' and W' being the sides of the output, and its gradient.
+    Computed in the kernels' type. Takes memory for C times H * W times H' * W' weights, H' and W' being the sides of
+    the output, and its gradient.
     """
     # Converted with the maps first: a compiler would take the order of the dimensions for that in memory.
     maps, kind = images.transpose(0, 1).to(kernels.dtype), kernels.dtype

@@ -77,7 +77,7 @@ class Muon(SGD):
 
 
 def _alike(pairs: Iterable[tuple[Tensor, Tensor]]) -> dict[tuple[int, int], list[tuple[Tensor, Tensor]]]:
-    """Pairs of kernels' tensors by the rows and columns of their matrices: those of a shape take as long as one."""
+    """Pairs of kernels' tensors by the rows and columns of their matrices, as one batch of products takes them."""
     groups = defaultdict(list)
     for pair in pairs:
         groups[len(pair[0]), pair[0][0].numel()].append(pair)
