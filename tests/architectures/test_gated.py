@@ -8,7 +8,7 @@ from torch.nn.functional import conv2d, layer_norm, silu
 from torchvision.models.convnext import LayerNorm2d
 
 from architectures import create
-from architectures.gated import GatedPointwise, GatedResidual, MixedDepthwise
+from architectures.gated import GatedPointwise, GatedResidual, MixedDepthwise, as_they_lie
 from architectures.registry import ArchitectureError
 from framework.inspection import receptive_field
 from framework.pointwise_matrix import maps_first
@@ -53,6 +53,21 @@ def test_with_the_maps_first_it_is_the_same_network(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("architectures.gated.channel_axis", lambda x: 0)
     torch.testing.assert_close(residual(x), expected)
     assert maps_first(residual.body.mix(x))
+
+
+@pytest.mark.parametrize(("axis", "shapes"), [(3, [(2, 6, 4, 5), (1, 6, 1, 1)]), (0, [(6, 2, 4, 5), (6, 1, 1, 1)])])
+def test_a_function_of_values_is_written_as_the_maps_lie(
+    monkeypatch: pytest.MonkeyPatch, axis: int, shapes: list[tuple[int, ...]]
+) -> None:
+    monkeypatch.setattr("architectures.gated.channel_axis", lambda x: axis)
+    seen, x, scale = [], maps(2, 6, 4, 5), maps(1, 6, 1, 1)
+
+    def product(*given: Tensor) -> Tensor:
+        seen.extend(tuple(one.shape) for one in given)
+        return given[0] * given[1]
+
+    assert torch.equal(as_they_lie(product, x, scale), x * scale)
+    assert seen == shapes
 
 
 def test_a_residual_that_is_compiled_for_a_gpu_is_made_of_products() -> None:
