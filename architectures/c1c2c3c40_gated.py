@@ -66,5 +66,10 @@ def _numbered(residuals: Iterable[nn.Module]) -> dict[str, nn.Module]:
     return {f"gated{number}": residual for number, residual in enumerate(residuals, 1)}
 
 
-register("c1c2c3c40_gated_mirror")(functools.partial(c1c2c3c40_gated, widths=(48, 112), depths=(1, 4), mirror=True))
+register("c1c2c3c40_gated_mirror")(functools.partial(c1c2c3c40_gated, widths=(64, 168), depths=(1, 4), mirror=True))
 """The same with maps in mirrored pairs, and so wider for as many parameters, most of them at half the image's size."""
+
+register("c1c2c3c40_gated_mirror_small")(
+    functools.partial(c1c2c3c40_gated, widths=(48, 112), depths=(1, 4), mirror=True)
+)
+"""That with fewer than 100,000 parameters."""

@@ -33,6 +33,9 @@ PRETRAINED: Mapping[str, Published] = {
     "c1c2c3c40": Published(
         sha256="2b90e89a40c60884e457cb13dd7187db1a463e1ee1bd2e5b0ffddde75e11891e", test_accuracy=0.8893
     ),
+    "c1c2c3c40_gated_mirror": Published(
+        sha256="7fcd4aa04d4ac928cb910645d3b4a641ce8406fe8fd5f24be92d8815d93ffa4e", test_accuracy=0.9570
+    ),
     "c1c2c3c40_mirror": Published(
         sha256="a3845fd5ba853ea4c70e1c600712345273c96d8a8def6a60be9bf1619ca3aedd", test_accuracy=0.9480
     ),

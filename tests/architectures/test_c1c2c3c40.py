@@ -10,7 +10,10 @@ from architectures.registry import ArchitectureError
 
 FAMILY = ["c1c2c3c40"] + [
     f"c1c2c3c40_{form}"
-    for form in ("quick", "small", "mirror", "mirror_small", "gated", "reference", "dilated", "maxpool")
+    for form in (
+        *("quick", "small", "mirror", "mirror_small", "gated", "gated_mirror", "gated_mirror_small"),
+        *("reference", "dilated", "maxpool"),
+    )
 ]
 WIDTHS = (8, 16, 20, 40)
 
