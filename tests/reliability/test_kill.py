@@ -17,10 +17,10 @@ KILLS = 40 if SOAK else 3
 INSTANTS = [
     ("os:fsync", "before", (5, 35)),
     ("os:fsync", "after", (36,)),
-    ("pathlib:Path.replace", "before", (22,)),
+    ("pathlib:Path.replace", "before", (16,)),
     ("pathlib:Path.replace", "after", (1,)),
     ("pathlib:Path.unlink", "before", (1,)),
-    ("pathlib:Path.unlink", "after", (4,)),
+    ("pathlib:Path.unlink", "after", (1,)),
     ("torch:save", "before", (5,)),
     ("framework.training:finish_epoch", "before", (2,)),
     ("framework.training:finish_epoch", "after", (3,)),
@@ -28,7 +28,10 @@ INSTANTS = [
     ("framework.logs:EpochLog._append", "after", (3,)),
     ("recipes.artefacts:test_figures", "before", (1,)),
 ]
-"""A call, and which ones of them: those in a short test, every one in a long."""
+"""A call, and which ones of them: those in a short test, every one in a long.
+
+A busy disk leaves out checkpoints that are due, so those of the short test are there with one an epoch too.
+"""
 
 EVERY_STEP = ("--checkpoint-every", "3")
 
