@@ -56,7 +56,10 @@ def test_has_depthwise_separable_dilated_and_global_average_pooling(name: str) -
     assert [pool.output_size for pool in pools] == [1]
 
 
-@pytest.mark.parametrize("name", ["c1c2c3c40", "c1c2c3c40_gated", "c1c2c3c40_reference"])
+@pytest.mark.parametrize(
+    "name",
+    ["c1c2c3c40", "c1c2c3c40_mirror", "c1c2c3c40_gated", "c1c2c3c40_gated_mirror", "c1c2c3c40_reference"],
+)
 def test_exactly_three_strided_convolutions_and_no_other_pooling(name: str) -> None:
     strided = [conv for conv in convolutions(create(name)) if conv.stride != (1, 1)]
     assert [(conv.kernel_size, conv.stride) for conv in strided] == [((3, 3), (2, 2))] * 3
