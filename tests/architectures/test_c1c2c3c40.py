@@ -8,13 +8,8 @@ from architectures import create
 from architectures.blur import Blur
 from architectures.registry import ArchitectureError
 
-FAMILY = ["c1c2c3c40"] + [
-    f"c1c2c3c40_{form}"
-    for form in (
-        *("quick", "small", "mirror", "mirror_small", "gated", "gated_mirror", "gated_mirror_small"),
-        *("reference", "dilated", "maxpool"),
-    )
-]
+FORMS = ["quick", "small", "mirror", "mirror_small", "gated", "gated_mirror", "gated_mirror_small"]
+FAMILY = ["c1c2c3c40"] + [f"c1c2c3c40_{form}" for form in (*FORMS, "reference", "dilated", "maxpool")]
 WIDTHS = (8, 16, 20, 40)
 
 
