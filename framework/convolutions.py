@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from framework.depthwise import depthwise_conv2d
+from framework.depthwise import FAST_COLUMNS, depthwise_conv2d, looks_far
 from framework.depthwise_matrix import depthwise_matrix
 from framework.pointwise_matrix import maps_first, pointwise_matrix
 from framework.stencil import depthwise_stencil
@@ -32,10 +32,10 @@ def conv2d(
 ) -> Tensor:
     """What `torch.conv2d` gives for the same arguments, by a better way where there is one.
 
-    Depthwise convolutions are `depthwise_conv2d` on a CPU, and in what is compiled for a GPU `depthwise_stencil` or, on
-    a small image with a larger kernel or with the maps first in memory, `depthwise_matrix`. With the maps first a GPU
-    has `pointwise_matrix` for pointwise ones. Dilated ones that oneDNN can give a wrong gradient in bfloat16 are
-    computed in float32.
+    Depthwise convolutions that oneDNN is slow at are `depthwise_conv2d`, and in what is compiled for a GPU
+    `depthwise_stencil` or, on a small image with a larger kernel or with the maps first in memory, `depthwise_matrix`.
+    With the maps first a GPU has `pointwise_matrix` for pointwise ones. Dilated ones that oneDNN can give a wrong
+    gradient in bfloat16 are computed in float32.
     """
     device = images.device.type
     kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
@@ -83,11 +83,13 @@ def _faster_way(
         if images.shape[2] * images.shape[3] <= MATRIX and (kernel > STENCIL or maps_first(images)):
             return depthwise_matrix
         return depthwise_stencil if kernel <= STENCIL else None
-    if dilation == 1:
-        slow = stride != 1 and kind == torch.bfloat16
+    if stride == 1:
+        slow_gradient = dilation > 1 or kernel > FAST_COLUMNS
+        known = 2 * padding == dilation * (kernel - 1)
     else:
-        slow = stride == 1 and 2 * padding == dilation * (kernel - 1)
-    return depthwise_conv2d if slow and torch.is_grad_enabled() else None
+        slow_gradient, known = kind == torch.bfloat16, dilation == 1
+    slow = looks_far(kernel, padding, dilation) or (slow_gradient and torch.is_grad_enabled())
+    return depthwise_conv2d if slow and known else None
 
 
 def _square(size: Size | str) -> int | None:

@@ -1,9 +1,10 @@
-"""Depthwise convolutions where a library is slow: on a CPU gradients of dilated and, in bfloat16, strided ones.
+"""Depthwise convolutions where a library is slow: on a CPU ones that look far, and gradients of dilated and large ones.
 
-oneDNN has fast kernels for what these gradients can be written as. A dilated convolution is a plain one on each of the
-`dilation` squared lattices of the image (Yu and Koltun 2016, section 2; Chen et al. 2017, DeepLab, section 3.1, call it
-atrous), so its gradient by the kernel is that of one plain convolution of all lattices as a batch; and at stride 1 the
-gradient by the image is a convolution with the kernel turned by 180 degrees. For a GPU see `framework.stencil`.
+oneDNN has fast kernels for what these can be written as. A dilated convolution is a plain one on each of the `dilation`
+squared lattices of the image (Yu and Koltun 2016, section 2; Chen et al. 2017, DeepLab, section 3.1, call it atrous),
+so its gradient by the kernel is that of one plain convolution of all lattices as a batch; at stride 1 the gradient by
+the image is a convolution with the kernel turned by 180 degrees; and the gradient by a kernel is that by its columns,
+three at a time, of a convolution with these alone. For a GPU see `framework.stencil`.
 """
 
 from typing import Any
@@ -13,6 +14,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+FAST_PADDING = 6
+"""The most pixels of padding with which oneDNN is fast; with more it takes ten times as long."""
+
+FAST_COLUMNS = 3
+"""The most columns of a kernel whose gradient oneDNN is fast at; with more it takes up to seventy times as long."""
+
+
+def looks_far(size: int, padding: int, dilation: int) -> bool:
+    """Whether a dilated kernel, `size` pixels wide, is faster on lattices: of three pixels it is not, however far."""
+    return dilation > 1 and padding > FAST_PADDING and size > FAST_COLUMNS
+
 
 def depthwise_conv2d(images: Tensor, kernels: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:
     """What `conv2d` gives for images (N, C, H, W) and kernels (C, 1, k, k) with C groups, with faster gradients.
@@ -20,7 +32,11 @@ def depthwise_conv2d(images: Tensor, kernels: Tensor, stride: int = 1, padding: 
     Computed in the kernels' type. With a dilation, the stride is 1 and the padding keeps the size.
     """
     assert dilation == 1 or (stride == 1 and 2 * padding == dilation * (kernels.shape[-1] - 1))
-    output: Tensor = _DepthwiseConv2d.apply(images.to(kernels.dtype), kernels, stride, padding, dilation)
+    images = images.to(kernels.dtype)
+    if looks_far(kernels.shape[-1], padding, dilation):
+        plain = _DepthwiseConv2d.apply(lattices(images, dilation), kernels, 1, padding // dilation, 1)
+        return joined(plain, dilation, *images.shape[2:])
+    output: Tensor = _DepthwiseConv2d.apply(images, kernels, stride, padding, dilation)
     return output
 
 
@@ -34,6 +50,14 @@ def lattices(images: Tensor, dilation: int) -> Tensor:
     padded = F.pad(images, (0, columns * dilation - width, 0, rows * dilation - height)).permute(0, 2, 3, 1)
     split = padded.reshape(number, rows, dilation, columns, dilation, channels).permute(0, 2, 4, 1, 3, 5)
     return split.reshape(-1, rows, columns, channels).permute(0, 3, 1, 2)
+
+
+def joined(split: Tensor, dilation: int, height: int, width: int) -> Tensor:
+    """The images (N, C, height, width) whose `lattices` these are."""
+    _, channels, rows, columns = split.shape
+    apart = split.permute(0, 2, 3, 1).reshape(-1, dilation, dilation, rows, columns, channels).permute(0, 3, 1, 4, 2, 5)
+    padded = apart.reshape(-1, rows * dilation, columns * dilation, channels).permute(0, 3, 1, 2)
+    return padded[:, :, :height, :width]
 
 
 class _DepthwiseConv2d(torch.autograd.Function):
@@ -65,7 +89,24 @@ def _by_images(gradient: Tensor, images: Tensor, kernels: Tensor, stride: int, p
 def _by_kernels(gradient: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
     if dilation > 1:
         gradient, images, padding = lattices(gradient, dilation), lattices(images, dilation), padding // dilation
-    return _backward(gradient, images, kernels, stride, padding, (False, True, False))[1]
+    size, by_kernels = kernels.shape[-1], (False, True, False)
+    if stride > 1 or size <= FAST_COLUMNS:
+        return _backward(gradient, images, kernels, stride, padding, by_kernels)[1]
+    starts = range(0, size, FAST_COLUMNS)
+    # Without padding, with which a kernel of more rows is slow again.
+    padded = _padded(images, padding, padding + len(starts) * FAST_COLUMNS - size, padding, padding)
+    seen = [padded[..., start : start + gradient.shape[3] + FAST_COLUMNS - 1] for start in starts]
+    columns = kernels[..., :FAST_COLUMNS]
+    return torch.cat([_backward(gradient, part, columns, 1, 0, by_kernels)[1] for part in seen], 3)[..., :size]
+
+
+def _padded(images: Tensor, *sides: int) -> Tensor:
+    """Images (N, C, H, W) between zeros: so many at the left, right, top and bottom."""
+    if images.element_size() != 2 or images.shape[1] % 2:
+        return F.pad(images, sides)
+    # Two channels of 16 bits as one of 32: torch.compile pads 16 bits one by one.
+    pairs = images.permute(0, 2, 3, 1).contiguous().view(torch.float32)
+    return F.pad(pairs, (0, 0, *sides)).view(images.dtype).permute(0, 3, 1, 2)
 
 
 def _backward(

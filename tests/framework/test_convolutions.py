@@ -32,6 +32,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 GEOMETRIES = [
     (nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8), True),
     (nn.Conv2d(8, 8, 5, padding="same", dilation=3, groups=8), False),
+    (nn.Conv2d(8, 8, 5, padding=8, dilation=4, groups=8), True),
+    (nn.Conv2d(8, 8, 7, padding=3, groups=8), True),
+    (nn.Conv2d(8, 8, 7, padding=2, groups=8), False),
     (nn.Conv2d(8, 8, 3, padding=1, groups=8), False),
     (nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8), False),  # slow in bfloat16 alone
     (nn.Conv2d(8, 8, 3, padding=1, dilation=2, groups=8), False),
@@ -60,6 +63,16 @@ def test_a_layer_computes_the_same_in_the_context(layer: nn.Conv2d, fast: bool, 
     assert len(counted) == fast
     for mine, theirs in zip(*found, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("kernel", "dilation", "fast"), [(7, 3, True), (7, 2, False), (7, 1, False), (3, 8, False)])
+def test_without_gradients_it_is_for_what_looks_far(kernel: int, dilation: int, fast: bool, counted: list[int]) -> None:
+    layer = nn.Conv2d(8, 8, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=8).double()
+    images = drawn(2, 8, 20, 20)
+    with torch.no_grad(), Replacements():
+        found = layer(images)
+    assert len(counted) == fast
+    torch.testing.assert_close(found, layer(images).detach(), rtol=1e-10, atol=1e-10)
 
 
 def test_mixed_precision_takes_it_for_strides_too(counted: list[int]) -> None:

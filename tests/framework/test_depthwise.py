@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from framework.depthwise import depthwise_conv2d, lattices
+from framework.depthwise import depthwise_conv2d, joined, lattices
 
 
 def drawn(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
@@ -32,10 +32,11 @@ def test_lattices_are_the_strided_slices(side: tuple[int, int], dilation: int) -
                 slice_ = images[number, :, row::dilation, column::dilation]
                 assert torch.equal(lattice[:, : slice_.shape[1], : slice_.shape[2]], slice_)
                 assert lattice.sum() == pytest.approx(float(slice_.sum()))
+    assert torch.equal(joined(found, dilation, *side), images)
 
 
 @pytest.mark.parametrize("side", [(12, 12), (7, 10), (3, 3)])
-@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7, 9])
 @pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (3, 1), (1, 2), (1, 3), (1, 8)])
 def test_gradients_are_those_of_conv2d(side: tuple[int, int], kernel: int, stride: int, dilation: int) -> None:
     images, kernels = drawn(2, 4, *side), drawn(4, 1, kernel, kernel, seed=1)
@@ -47,14 +48,15 @@ def test_gradients_are_those_of_conv2d(side: tuple[int, int], kernel: int, strid
 
 
 def test_bfloat16_comes_as_near_to_the_exact_gradients_as_torch_does() -> None:
-    images, kernels = drawn(8, 16, 16, 16), drawn(16, 1, 3, 3, seed=1)
-    for stride, dilation in [(1, 2), (2, 1)]:
+    for maps, kernel, stride, dilation in [(16, 3, 1, 2), (16, 3, 2, 1), (16, 7, 1, 1), (15, 7, 1, 1), (16, 7, 1, 3)]:
+        images, kernels = drawn(8, maps, 16, 16), drawn(maps, 1, kernel, kernel, seed=1)
+        geometry = stride, dilation * (kernel // 2), dilation
 
-        def fast(x: Tensor, w: Tensor, stride: int = stride, dilation: int = dilation) -> Tensor:
-            return depthwise_conv2d(x, w, stride, dilation, dilation)
+        def fast(x: Tensor, w: Tensor, geometry: tuple[int, int, int] = geometry) -> Tensor:
+            return depthwise_conv2d(x, w, *geometry)
 
-        def plain(x: Tensor, w: Tensor, stride: int = stride, dilation: int = dilation) -> Tensor:
-            return F.conv2d(x, w, None, stride, dilation, dilation, 16)
+        def plain(x: Tensor, w: Tensor, geometry: tuple[int, int, int] = geometry) -> Tensor:
+            return F.conv2d(x, w, None, *geometry, len(w))
 
         exact = gradients(plain, images, kernels)
         ours, theirs = (gradients(f, images.bfloat16(), kernels.bfloat16()) for f in (fast, plain))
