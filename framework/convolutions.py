@@ -85,7 +85,7 @@ def _faster_way(
         return depthwise_stencil if kernel <= STENCIL else None
     if stride == 1:
         slow_gradient = dilation > 1 or kernel > FAST_COLUMNS
-        known = 2 * padding == dilation * (kernel - 1)
+        known = kernel % 2 == 1 and padding == dilation * (kernel // 2)
     else:
         slow_gradient, known = kind == torch.bfloat16, dilation == 1
     slow = looks_far(kernel, padding, dilation) or (slow_gradient and torch.is_grad_enabled())

@@ -29,9 +29,10 @@ def looks_far(size: int, padding: int, dilation: int) -> bool:
 def depthwise_conv2d(images: Tensor, kernels: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:
     """What `conv2d` gives for images (N, C, H, W) and kernels (C, 1, k, k) with C groups, with faster gradients.
 
-    Computed in the kernels' type. With a dilation, the stride is 1 and the padding keeps the size.
+    Computed in the kernels' type. At stride 1 the kernels are of odd size and the padding keeps the images' size, at
+    others there is no dilation.
     """
-    assert dilation == 1 or (stride == 1 and 2 * padding == dilation * (kernels.shape[-1] - 1))
+    assert padding == dilation * (kernels.shape[-1] // 2) and kernels.shape[-1] % 2 if stride == 1 else dilation == 1
     images = images.to(kernels.dtype)
     if looks_far(kernels.shape[-1], padding, dilation):
         plain = _DepthwiseConv2d.apply(lattices(images, dilation), kernels, 1, padding // dilation, 1)

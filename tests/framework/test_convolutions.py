@@ -35,6 +35,7 @@ GEOMETRIES = [
     (nn.Conv2d(8, 8, 5, padding=8, dilation=4, groups=8), True),
     (nn.Conv2d(8, 8, 7, padding=3, groups=8), True),
     (nn.Conv2d(8, 8, 7, padding=2, groups=8), False),
+    (nn.Conv2d(8, 8, 4, padding=3, dilation=2, groups=8), False),
     (nn.Conv2d(8, 8, 3, padding=1, groups=8), False),
     (nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8), False),  # slow in bfloat16 alone
     (nn.Conv2d(8, 8, 3, padding=1, dilation=2, groups=8), False),
