@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import architectures
+from framework.allocation import keep_memory
 from framework.replacements import Replacements
 
 
@@ -66,6 +67,7 @@ def row(name: str, layer: nn.Conv2d, shape: torch.Size, kind: torch.dtype, repea
 @click.option("--repeats", default=9, show_default=True, help="passes whose median is taken")
 def main(arch: str, batch_size: int, repeats: int) -> None:
     """Prints a table, and writes it to results/convolutions.md."""
+    keep_memory()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     layers = depthwise_layers(architectures.create(arch), torch.rand(batch_size, 3, 32, 32))
