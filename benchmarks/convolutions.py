@@ -5,8 +5,8 @@ Each different one of a network is timed on made-up images of the shape that it 
 
 import statistics
 import time
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
@@ -27,7 +27,9 @@ def depthwise_layers(network: nn.Module, images: Tensor) -> dict[str, tuple[nn.C
         name = f"{size}x{size}, stride {layer.stride[0]}, dilation {layer.dilation[0]}; {channels} x {height} x {width}"
         found.setdefault(name, (layer, given[0].shape))
 
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d) and layer.groups > 1]
+    layers = [
+        layer for layer in network.modules() if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels
+    ]
     hooks = [layer.register_forward_pre_hook(see) for layer in layers]
     with torch.no_grad():
         network(images)
@@ -39,10 +41,7 @@ def depthwise_layers(network: nn.Module, images: Tensor) -> dict[str, tuple[nn.C
 def passes(layer: nn.Conv2d, given: Tensor, gradient: Tensor, replaced: bool) -> tuple[float, float]:
     """Milliseconds of a forward and a backward pass, by the framework or by PyTorch alone."""
     began = time.perf_counter()
-    if replaced:
-        with Replacements():
-            output = layer(given)
-    else:
+    with Replacements() if replaced else nullcontext():
         output = layer(given)
     middle = time.perf_counter()
     torch.autograd.grad(output, (given, *layer.parameters()), gradient)
@@ -51,8 +50,8 @@ def passes(layer: nn.Conv2d, given: Tensor, gradient: Tensor, replaced: bool) ->
 
 def row(name: str, layer: nn.Conv2d, shape: torch.Size, kind: torch.dtype, repeats: int) -> str:
     """A line of the table: medians of the `repeats` after the first three."""
-    layout: Any = {"memory_format": torch.channels_last}
-    layer, given = layer.to(kind), torch.randn(shape).to(kind, **layout).requires_grad_()
+    layer = layer.to(kind)
+    given = torch.randn(shape).to(kind).contiguous(memory_format=torch.channels_last).requires_grad_()
     gradient = torch.randn_like(layer(given))
     times = [passes(layer, given, gradient, False) + passes(layer, given, gradient, True) for _ in range(repeats + 3)]
     plain, plain_back, ours, ours_back = (statistics.median(column) for column in zip(*times[3:], strict=True))

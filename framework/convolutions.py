@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from framework.depthwise import FAST_COLUMNS, depthwise_conv2d, looks_far
+from framework.depthwise import FAST_COLUMNS, depthwise_conv2d, knows, looks_far
 from framework.depthwise_matrix import depthwise_matrix
 from framework.pointwise_matrix import maps_first, pointwise_matrix
 from framework.stencil import depthwise_stencil
@@ -83,13 +83,9 @@ def _faster_way(
         if images.shape[2] * images.shape[3] <= MATRIX and (kernel > STENCIL or maps_first(images)):
             return depthwise_matrix
         return depthwise_stencil if kernel <= STENCIL else None
-    if stride == 1:
-        slow_gradient = dilation > 1 or kernel > FAST_COLUMNS
-        known = kernel % 2 == 1 and padding == dilation * (kernel // 2)
-    else:
-        slow_gradient, known = kind == torch.bfloat16, dilation == 1
+    slow_gradient = dilation > 1 or kernel > FAST_COLUMNS if stride == 1 else kind == torch.bfloat16
     slow = looks_far(kernel, padding, dilation) or (slow_gradient and torch.is_grad_enabled())
-    return depthwise_conv2d if slow and known else None
+    return depthwise_conv2d if slow and knows(kernel, stride, padding, dilation) else None
 
 
 def _square(size: Size | str) -> int | None:

@@ -15,10 +15,18 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 FAST_PADDING = 6
-"""The most pixels of padding with which oneDNN is fast; with more it takes ten times as long."""
+"""The most pixels of padding with which oneDNN is fast, as measured: docs/record.md, seventeenth session."""
 
 FAST_COLUMNS = 3
-"""The most columns of a kernel whose gradient oneDNN is fast at; with more it takes up to seventy times as long."""
+"""The most columns of a kernel whose gradient oneDNN is fast at, as measured there."""
+
+
+def knows(size: int, stride: int, padding: int, dilation: int) -> bool:
+    """Whether `depthwise_conv2d` is for kernels `size` pixels wide, of this geometry along both axes.
+
+    At stride 1 they have a middle and the padding keeps the images' size, at others there is no dilation.
+    """
+    return (size % 2 == 1 and padding == dilation * (size // 2)) if stride == 1 else dilation == 1
 
 
 def looks_far(size: int, padding: int, dilation: int) -> bool:
@@ -29,10 +37,9 @@ def looks_far(size: int, padding: int, dilation: int) -> bool:
 def depthwise_conv2d(images: Tensor, kernels: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:
     """What `conv2d` gives for images (N, C, H, W) and kernels (C, 1, k, k) with C groups, with faster gradients.
 
-    Computed in the kernels' type. At stride 1 the kernels are of odd size and the padding keeps the images' size, at
-    others there is no dilation.
+    Computed in the kernels' type, for the geometries that it `knows`.
     """
-    assert padding == dilation * (kernels.shape[-1] // 2) and kernels.shape[-1] % 2 if stride == 1 else dilation == 1
+    assert knows(kernels.shape[-1], stride, padding, dilation)
     images = images.to(kernels.dtype)
     if looks_far(kernels.shape[-1], padding, dilation):
         plain = _DepthwiseConv2d.apply(lattices(images, dilation), kernels, 1, padding // dilation, 1)
