@@ -26,6 +26,9 @@ RUNS = {0: FOLDER} | {seed: FOLDER.with_name(f"record-{seed}") for seed in (1, 2
 THIRD = {seed: FOLDER.with_name(f"third-{seed}") for seed in (0, 1)}
 """Of the next one, by their seeds; taught by those above."""
 
+SMALL_GATED = {seed: FOLDER.with_name(f"small-gated-{seed}") for seed in (0, 1)}
+"""Of fewer than 100,000 parameters, not at their end yet, by their seeds."""
+
 GPU = FOLDER.with_name("gpu")
 """What is kept of the runs on a GPU: dihedral, long (the fourth generation), small, and gated (the fifth)."""
 
@@ -108,6 +111,21 @@ def test_a_run_of_the_third_generation_is_small_whole_and_at_its_end(seed: int) 
 def test_the_runs_of_the_third_generation_differ_in_their_seed_only() -> None:
     first, second = (Config().merged_with_file(RunDirectory(folder).config) for folder in THIRD.values())
     assert differences(first, second) == ["seed was 0 and is now 1"]
+
+
+@pytest.mark.parametrize("seed", SMALL_GATED)
+def test_a_run_of_the_small_gated_network_is_there_to_go_on_with(seed: int) -> None:
+    run = RunDirectory(SMALL_GATED[seed])
+    config = Config().merged_with_file(run.config)
+    path = newest(run)
+    assert path.stat().st_size < 1_000_000
+    checkpoint = load_checkpoint(path)
+    assert checkpoint["iteration"] // (50_000 // config.training.batch_size) == len(checkpoint["history"])
+    load_weights(create(config.network.arch, **config.network.arch_options), checkpoint["model"], path.name)
+    assert config.optimization.teacher == tuple(f"docs/gpu/long-{number}/network.pt" for number in range(3))
+    given = DEFAULTS.merged_with_file(FOLDER.with_name("small-gated.json"))
+    changed = {line.split()[0] for line in differences(given, config)}
+    assert changed == {"holdout", "precision", "compile"} | ({"seed"} if seed else set())
 
 
 def test_the_settings_of_the_teacher_on_a_gpu_are_those_that_ran() -> None:
