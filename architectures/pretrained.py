@@ -36,6 +36,9 @@ PRETRAINED: Mapping[str, Published] = {
     "c1c2c3c40_gated_mirror": Published(
         sha256="7fcd4aa04d4ac928cb910645d3b4a641ce8406fe8fd5f24be92d8815d93ffa4e", test_accuracy=0.9570
     ),
+    "c1c2c3c40_gated_mirror_small": Published(
+        sha256="a8698fee475bd85d1da50665544f8183e90bc7309e45247cafc25895d45d7359", test_accuracy=0.9518
+    ),
     "c1c2c3c40_mirror": Published(
         sha256="a3845fd5ba853ea4c70e1c600712345273c96d8a8def6a60be9bf1619ca3aedd", test_accuracy=0.9480
     ),

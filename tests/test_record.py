@@ -26,11 +26,8 @@ RUNS = {0: FOLDER} | {seed: FOLDER.with_name(f"record-{seed}") for seed in (1, 2
 THIRD = {seed: FOLDER.with_name(f"third-{seed}") for seed in (0, 1)}
 """Of the next one, by their seeds; taught by those above."""
 
-SMALL_GATED = {seed: FOLDER.with_name(f"small-gated-{seed}") for seed in (0, 1)}
-"""Of fewer than 100,000 parameters, not at their end yet, by their seeds."""
-
 GPU = FOLDER.with_name("gpu")
-"""What is kept of the runs on a GPU: dihedral, long (the fourth generation), small, and gated (the fifth)."""
+"""What is kept of the runs on a GPU, by name and seed; long is the fourth generation, gated the fifth."""
 
 PRESETS = FOLDER.parents[1] / "recipes" / "presets"
 
@@ -114,18 +111,6 @@ def test_the_runs_of_the_third_generation_differ_in_their_seed_only() -> None:
     assert differences(first, second) == ["seed was 0 and is now 1"]
 
 
-@pytest.mark.parametrize("seed", SMALL_GATED)
-def test_a_run_of_the_small_gated_network_is_there_to_go_on_with(seed: int) -> None:
-    """With the settings that docs/small-gated.json adds to the record's."""
-    config, checkpoint = small_and_whole(SMALL_GATED[seed])
-    assert checkpoint["iteration"] // (50_000 // config.training.batch_size) == len(checkpoint["history"]) > 40
-    record = DEFAULTS.merged_with_file(PRESETS / "record.json")
-    given = record.merged_with_file(FOLDER.with_name("small-gated.json"))
-    assert all((FOLDER.parents[1] / name).is_file() for name in given.optimization.teacher or ())
-    changed = {line.split()[0] for line in differences(given, config)}
-    assert changed == {"holdout", "precision", "compile"} | ({"seed"} if seed else set())
-
-
 def test_the_settings_of_the_teacher_on_a_gpu_are_those_that_ran() -> None:
     given, ran = (Config().merged_with_file(GPU / name) for name in ("teacher.json", "teacher/config.json"))
     changed = {line.split()[0] for line in differences(DEFAULTS.merged_with_file(GPU / "teacher.json"), ran)}
@@ -134,7 +119,7 @@ def test_the_settings_of_the_teacher_on_a_gpu_are_those_that_ran() -> None:
     assert parameter_count(create(given.network.arch, **given.network.arch_options)) == results["parameters"]
 
 
-@pytest.mark.parametrize("name", ["dihedral", "long", "small", "gated"])
+@pytest.mark.parametrize("name", ["dihedral", "long", "small", "gated", "gated-small"])
 def test_the_runs_on_a_gpu_differ_in_their_seed_only(name: str) -> None:
     first, *others = (Config().merged_with_file(GPU / f"{name}-{seed}" / "config.json") for seed in range(3))
     for seed, other in enumerate(others, start=1):
@@ -148,6 +133,7 @@ def test_the_runs_on_a_gpu_differ_in_their_seed_only(name: str) -> None:
         ("long", "c1c2c3c40_mirror"),
         ("small", "c1c2c3c40_mirror_small"),
         ("gated", "c1c2c3c40_gated_mirror"),
+        ("gated-small", "c1c2c3c40_gated_mirror_small"),
     ],
 )
 def test_each_run_on_a_gpu_ended_with_a_small_network_of_its_own(name: str, arch: str) -> None:
@@ -159,7 +145,7 @@ def test_each_run_on_a_gpu_ended_with_a_small_network_of_its_own(name: str, arch
         assert not any(torch.equal(one[name], other[name]) for name in one if name.endswith("weight"))
 
 
-@pytest.mark.parametrize("name", ["long", "small", "gated"])
+@pytest.mark.parametrize("name", ["long", "small", "gated", "gated-small"])
 def test_the_published_weights_are_those_of_the_first_seed(name: str) -> None:
     run = restore(GPU / f"{name}-0" / "network.pt", torch.device("cpu"))
     published = pretrained_weights(run.description.arch)
@@ -169,7 +155,7 @@ def test_the_published_weights_are_those_of_the_first_seed(name: str) -> None:
     assert all(torch.equal(published.tensors[name], value) for name, value in trained.items())
 
 
-@pytest.mark.parametrize(("name", "preset"), [("gated", "record"), ("small", "small")])
+@pytest.mark.parametrize(("name", "preset"), [("gated", "record"), ("gated-small", "small")])
 def test_a_preset_is_the_recipe_that_ran_but_for_its_teachers_and_machine(name: str, preset: str) -> None:
     settings = DEFAULTS.merged_with_file(PRESETS / f"{preset}.json")
     ran = Config().merged_with_file(GPU / f"{name}-0" / "config.json")
