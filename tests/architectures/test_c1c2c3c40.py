@@ -53,7 +53,8 @@ def test_has_depthwise_separable_dilated_and_global_average_pooling(name: str) -
 
 @pytest.mark.parametrize(
     "name",
-    ["c1c2c3c40", "c1c2c3c40_mirror", "c1c2c3c40_gated", "c1c2c3c40_gated_mirror", "c1c2c3c40_reference"],
+    ["c1c2c3c40"]
+    + [f"c1c2c3c40_{form}" for form in ("mirror", "gated", "gated_mirror", "gated_mirror_small", "reference")],
 )
 def test_exactly_three_strided_convolutions_and_no_other_pooling(name: str) -> None:
     strided = [conv for conv in convolutions(create(name)) if conv.stride != (1, 1)]
