@@ -46,6 +46,13 @@ class Prepared:
         height, width = self.data.train_images.shape[1:3]
         return self.data.channels, int(height), int(width)
 
+    @property
+    def cautions(self) -> list[str]:
+        """What has to stand beside the figures of a dry run; of any other nothing."""
+        if self.limit is None:
+            return []
+        return [f"A dry run: every epoch and every test was cut off after {self.limit} batches."]
+
     def sample(self, most: int = 1000) -> Tensor:
         """At most so many of the images that are trained on, spread evenly, as a network takes them (N, C, H, W)."""
         trained = self.batches.indices

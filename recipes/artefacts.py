@@ -124,6 +124,7 @@ def record_results(
     for line in (
         f"run {run.path}",
         f"data {images.data.name}",
+        *images.cautions,
         f"validation accuracy {validation}",
         f"test accuracy {100 * test['accuracy']:.2f} %",
         f"parameters {results['parameters']:,}",

@@ -173,9 +173,7 @@ def warnings(config: Config, images: Prepared, history: list[Record], findings: 
         said.append(f"The network breaks what was declared of it ({', '.join(broken)}); it was trained all the same.")
     if len(history) < config.training.epochs:
         said.append(f"The run stopped after epoch {len(history)} of {config.training.epochs}.")
-    if images.limit is not None:
-        said.append(f"A dry run: every epoch and every test was cut off after {images.limit} batches.")
-    return said
+    return said + images.cautions
 
 
 def save_pictures(

@@ -29,6 +29,7 @@ def test_a_run_prints_its_figures(finished: tuple[Path, str]) -> None:
     assert lines[0].startswith("epoch 1/2  loss ")
     assert f"run {folder}" in lines
     assert "data digits" in lines
+    assert "A dry run: every epoch and every test was cut off after 6 batches." in lines
     assert f"test accuracy {100 * results['test_accuracy']:.2f} %" in lines
     assert "parameters 184,762" in lines
     assert "receptive field 67" in lines
