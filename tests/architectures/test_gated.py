@@ -11,9 +11,9 @@ from architectures import create
 from architectures.gated import GatedPointwise, GatedResidual, MixedDepthwise, as_they_lie
 from architectures.registry import ArchitectureError
 from framework.inspection import receptive_field
-from framework.pointwise_matrix import maps_first
-from framework.replacements import Replacements
-from tests.framework.test_convolutions import targets_of_compiled
+from framework.ops.overrides import OperatorOverrides
+from framework.ops.pointwise_gemm import is_cnhw
+from tests.framework.ops.test_conv2d import targets_of_compiled
 
 
 def maps(*shape: int) -> Tensor:
@@ -49,10 +49,10 @@ def test_with_the_maps_first_it_is_the_same_network(monkeypatch: pytest.MonkeyPa
     torch.nn.init.uniform_(residual.scale)
     x = maps(2, 16, 11, 9)
     expected = residual(x)
-    assert not maps_first(expected)
+    assert not is_cnhw(expected)
     monkeypatch.setattr("architectures.gated.channel_axis", lambda x: 0)
     torch.testing.assert_close(residual(x), expected)
-    assert maps_first(residual.body.mix(x))
+    assert is_cnhw(residual.body.mix(x))
 
 
 @pytest.mark.parametrize(("axis", "shapes"), [(3, [(2, 6, 4, 5), (1, 6, 1, 1)]), (0, [(6, 2, 4, 5), (6, 1, 1, 1)])])
@@ -71,11 +71,11 @@ def test_a_function_of_values_is_written_as_the_maps_lie(
 
 
 def test_a_residual_that_is_compiled_for_a_gpu_is_made_of_products() -> None:
-    with FakeTensorMode(), torch.device("cuda"), Replacements():
+    with FakeTensorMode(), torch.device("cuda"), OperatorOverrides():
         residual = GatedResidual(16, kernels=(3, 7, 7), dilations=(1, 1, 3), norm=LayerNorm2d, act=nn.SiLU)
         x = torch.empty(2, 16, 8, 8)
         targets = targets_of_compiled(residual, x)
-        assert maps_first(torch.compile(residual, backend="eager")(x))
+        assert is_cnhw(torch.compile(residual, backend="eager")(x))
     assert torch.conv2d not in targets and layer_norm not in targets
     assert targets.count(torch.bmm) == 4  # three kernels, and the blur in front of a dilated one
 

@@ -9,7 +9,8 @@ from architectures import create
 from architectures.c1c2c3c40 import c1c2c3c40
 from architectures.mirror import MirrorConv2d, MirrorLinear, mirrored
 from architectures.registry import ArchitectureError
-from framework.inspection import Constraints, check, input_coverage, multiply_adds, parameter_count, receptive_field
+from framework.config import ConstraintsConfig
+from framework.inspection import check, input_coverage, multiply_adds, parameter_count, receptive_field
 
 FORMS = {
     "dense": {},
@@ -196,7 +197,7 @@ def test_the_registered_network_keeps_the_budget_at_twice_the_multiply_adds_of_i
     # The head alone has half of the multiply-adds too: it sees the mean of a pair.
     assert multiply_adds(untied, shape) - multiply_adds(network, shape) == 192 * 10
     assert multiply_adds(network, shape) == 62_552_704
-    sheet = Constraints(strided_convs=3, requires=("depthwise_separable", "dilated", "global_average_pooling"))
+    sheet = ConstraintsConfig(strided_convs=3, requires=("depthwise_separable", "dilated", "global_average_pooling"))
     assert all(finding.holds for finding in check(network, shape, sheet))
     assert receptive_field(network, shape).network == receptive_field(untied, shape).network
     assert input_coverage(network, shape) == 1
@@ -205,7 +206,7 @@ def test_the_registered_network_keeps_the_budget_at_twice_the_multiply_adds_of_i
 def test_with_a_blur_the_sheet_still_holds_and_the_field_grows_by_what_each_blur_sees() -> None:
     plain_, blurred = create("c1c2c3c40_mirror"), create("c1c2c3c40_mirror", down="blur")
     shape = (3, 32, 32)
-    sheet = Constraints(strided_convs=3, requires=("depthwise_separable", "dilated", "global_average_pooling"))
+    sheet = ConstraintsConfig(strided_convs=3, requires=("depthwise_separable", "dilated", "global_average_pooling"))
     assert all(finding.holds for finding in check(blurred, shape, sheet))
     assert receptive_field(plain_, shape).network.size == (65, 65)
     assert receptive_field(blurred, shape).network.size == (65 + 2 * (1 + 2 + 4),) * 2
@@ -216,7 +217,7 @@ def test_the_registered_network_of_eights_keeps_the_budget_too() -> None:
     network, shape = create("c1c2c3c40_dihedral"), (3, 32, 32)
     assert parameter_count(network) == 197_156
     assert multiply_adds(network, shape) == 241_295_008
-    sheet = Constraints(strided_convs=3, requires=("depthwise_separable", "dilated", "global_average_pooling"))
+    sheet = ConstraintsConfig(strided_convs=3, requires=("depthwise_separable", "dilated", "global_average_pooling"))
     assert all(finding.holds for finding in check(network, shape, sheet))
     assert receptive_field(network, shape).network == receptive_field(create("c1c2c3c40_mirror"), shape).network
 

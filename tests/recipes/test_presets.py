@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from architectures import create
-from framework.config import differences
+from framework.config.config import differences
+from framework.experiment.summary import declared
 from framework.inspection import check
 from recipes.s7_cifar import DEFAULTS
-from recipes.summary import declared
-from tests.recipes.running import QUICK, ROOT, run
+from tests.framework.experiment.running import QUICK, ROOT, run
 
 PRESETS = sorted((ROOT / "recipes" / "presets").glob("*.json"))
 

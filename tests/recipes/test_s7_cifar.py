@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from framework.checkpoint import load_checkpoint, save_checkpoint
-from framework.inspection.constraints import FORBIDDABLE, REQUIRABLE, Constraints
-from framework.sections import ConstraintsConfig
+from framework.checkpoint.file_format import load_checkpoint, save_checkpoint
+from framework.config.sections import ConstraintsConfig
+from framework.inspection.constraints import FORBIDDABLE, REQUIRABLE, ConstraintsConfig
 from recipes.s7_cifar import DEFAULTS
-from tests.recipes.running import QUICK, ROOT, run, run_killed_after, snapshot
+from tests.framework.experiment.running import QUICK, ROOT, run, run_killed_after, snapshot
 
 LAST = "checkpoints/step-000000012.pt"
 """The newest checkpoint of the finished run."""
@@ -213,7 +213,7 @@ def test_a_used_directory_is_refused_without_resume(finished: tuple[Path, str]) 
         (("--transforms", '[{"name": "HorizontalFlop"}]'), 2, "did you mean 'HorizontalFlip'"),
         (("--transforms", '[{"name": "CoarseDropout", "max_hole": 1}]'), 2, "did you mean 'max_holes'"),
         (("--epochs", "0"), 2, "epochs is 0; the least valid value is 1"),
-        (("--holdout", "5000"), 2, "holdout 5000 leaves nothing to train on"),
+        (("--val-size", "5000"), 2, "val_size 5000 leaves nothing to train on"),
         (("--nonsense",), 2, "No such option"),
         (("--resume",), 2, "--resume needs --out"),
         (("--config", "none.json"), 2, "cannot read the configuration none.json"),
@@ -223,7 +223,7 @@ def test_a_used_directory_is_refused_without_resume(finished: tuple[Path, str]) 
         (("--strided-convs", "2"), 8, "strided convolutions: 3, has to be exactly 2"),
         (("--requires", '["dilatde"]'), 2, "unknown requires 'dilatde', did you mean 'dilated'"),
         (("--requires", "[3]"), 2, "it takes a list of texts"),
-        (("--input-coverage-from", "1.5"), 2, "input_coverage_from is 1.5; the largest valid value is 1.0"),
+        (("--min-coverage", "1.5"), 2, "min_coverage is 1.5; the largest valid value is 1.0"),
         (("--arch-options", '{"width": 1.5}'), 8, "has to be under 200,000"),
         (("--lr", "1e30"), 7, "training stopped before this step changed the weights"),
     ],
@@ -274,16 +274,16 @@ def test_checkpoints_that_cannot_be_used_are_named(finished: tuple[Path, str], t
 
 def test_unconstrained_trains_what_the_gate_refuses_and_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    result = run(*QUICK, "--epochs", "1", "--arch", "c1c2c3c40_maxpool", "--unconstrained", "--out", folder)
+    result = run(*QUICK, "--epochs", "1", "--arch", "c1c2c3c40_maxpool", "--no-constraints", "--out", folder)
     assert result.exit_code == 0
     environment = json.loads((folder / "environment.json").read_text())
-    assert environment["unconstrained"] is True
+    assert environment["no_constraints"] is True
     assert [line["name"] for line in environment["constraints"] if not line["holds"]] == ["max pooling"]
 
 
 def test_holdout_0_trains_on_everything_and_reports_the_last_epoch(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    result = run(*QUICK, "--epochs", "1", "--holdout", "0", "--out", folder)
+    result = run(*QUICK, "--epochs", "1", "--val-size", "0", "--out", folder)
     assert result.exit_code == 0
     assert "validation accuracy none: no images held out" in result.output
     assert not (folder / "best.pt").exists()
@@ -331,7 +331,7 @@ def test_summary_list_doctor_and_help() -> None:
 
 def test_the_configuration_declares_what_the_judge_knows() -> None:
     fields = {field.name: field.metadata["choices"] for field in dataclasses.fields(ConstraintsConfig)}
-    assert fields.keys() - {"unconstrained"} == {field.name for field in dataclasses.fields(Constraints)}
+    assert fields.keys() - {"no_constraints"} == {field.name for field in dataclasses.fields(ConstraintsConfig)}
     assert set(fields["requires"]) == set(REQUIRABLE)
     assert set(fields["forbids"]) == set(FORBIDDABLE)
 
