@@ -40,7 +40,7 @@ LOGITS = {
     "c1c2c3c40_quick": "-0.951117277 -0.558366179 -0.226024777 -2.18260288 -0.825323403 "
     "-1.69562089 -0.0219053626 -1.14062047 2.90541649 4.56897736",
 }
-"""Of one synthetic image, in float32, by the code of commit edbacf6 that published the weights."""
+"""Of one synthetic image, in float32, computed by the code of commit edbacf6."""
 
 
 @pytest.mark.parametrize("name", sorted(PRETRAINED))
