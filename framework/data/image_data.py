@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -74,3 +75,7 @@ class ImageData:
             for piece in chunks(array, 500):
                 digest.update(np.ascontiguousarray(piece).data)
         return digest.hexdigest()
+
+
+Named = ImageData | Path | str | None
+"""A data set's name, a path ('./name' for a folder that is called like a data set), images in memory, or none."""

@@ -9,7 +9,7 @@ from framework.config.declaration import unknown
 from framework.data.cifar10 import load_cifar10
 from framework.data.digits import load_digits
 from framework.data.folder import load_folder
-from framework.data.image_data import ImageData
+from framework.data.image_data import ImageData, Named
 from framework.data.npz import load_npz
 from framework.errors import DataError, EmberfieldError
 
@@ -66,6 +66,16 @@ def open_data(*, path: Path | None, dataset: str | None, image_size: int, cache:
             "%s\n%s\nGoing on with `digits` instead. Nothing below is a result on CIFAR-10.\n%s", bar, error, bar
         )
         return _READERS["digits"](image_size, cache)
+
+
+def open_named(data: Named, image_size: int, dataset: str | None = None) -> ImageData:
+    """Images as a user names them, brought to `image_size` unless they are in memory; raises as `open_data` does."""
+    if isinstance(data, ImageData):
+        return data
+    if isinstance(data, str) and data in _READERS and dataset is None:
+        data, dataset = None, data
+    path = None if data is None else Path(data)
+    return open_data(path=path, dataset=dataset, image_size=image_size, cache=cache_folder())
 
 
 def _at(path: Path, image_size: int, cache: Path) -> ImageData:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from framework.config import Config
 from framework.errors import EmberfieldError
 from framework.experiment.run import Run
-from framework.experiment.settings import SHORT, preset_file, resolve_config
+from framework.experiment.settings import SHORT, data_settings, preset_file, resolve_config
+from framework.run.environment import Check, check_libraries, choose_device, doctor
 
 if TYPE_CHECKING:
     import click
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
     from framework.checkpoint.networks import Networks
     from framework.checkpoint.training_state import Stateful, TrainingState
-    from framework.data.image_data import ImageData
+    from framework.data.image_data import ImageData, Named
     from framework.engine.training_step import LossTerm
-    from framework.experiment.data import Named
     from framework.export import Agreement
     from framework.report.sections import Section
-    from framework.run.environment import Check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,11 @@ class Experiment:
     What a recipe may add without touching the framework: `data`, images in memory or what makes them, unless other
     ones are named; `loss_terms`, `metrics` and `handlers` (see `framework.engine.training.Extensions`);
     `report_sections`, headings with a function or the name of a section (see `framework.report.sections`); `variants`,
-    changes of the settings by name, which `train` can choose.
+    changes of the settings by name, of which a training takes one.
+
+    In the methods, `data` is a data set's name, a path, or images in memory; a `network` is the name of published
+    weights, a run directory, a checkpoint, or a network that `load` gave, and `arch` names its architecture where that
+    is not registered. They raise the errors of `framework.errors`.
     """
 
     name: str
@@ -62,33 +65,30 @@ class Experiment:
         preset: str | None = None,
         variant: str | None = None,
         files: Sequence[Path] = (),
-        data: "Named" = None,
         **settings: Any,
     ) -> Run:
         """Trains, tests once, and returns the run; with `resume` goes on with the one in `out`, if there is one.
 
-        `data` is a data set's name, a path, or images in memory; `files` are JSON files of settings. A run that is
-        finished is left as it is. Raises the errors of `framework.errors`, StoppedError when a signal ends it.
+        `files` are JSON files of settings. A run that is finished is left as it is. Raises StoppedError when a signal
+        ends it.
         """
         from framework.experiment.training import run_training
 
-        settings |= {} if data is None else {"data": data}
         return run_training(self, out, settings, resume=resume, preset=preset, variant=variant, files=files)
 
     def evaluate(
         self,
-        checkpoint: Path | str | None = None,
+        network: "LoadedModel | Path | str",
         *,
-        arch: str | None = None,
-        pretrained: bool = False,
         data: "Named" = None,
-        device: str = "auto",
         tta: str | None = None,
+        arch: str | None = None,
+        device: str = "auto",
     ) -> dict[str, float]:
-        """Accuracy, loss and further metrics on the test images of `data`; the network is named as for `load`."""
-        model = self.load(checkpoint, arch=arch, pretrained=pretrained, device=device)
+        """Accuracy, loss and further metrics on the test images; with `tta` 'flip' averaged over each image's flip."""
+        model = self.load(network, arch=arch, device=device)
 
-        from framework.experiment.data import open_named
+        from framework.data.registry import open_named
         from framework.experiment.evaluation import evaluate_model
 
         images = open_named(data, model.metadata.image_size)
@@ -96,19 +96,40 @@ class Experiment:
 
     def predict(
         self,
+        network: "LoadedModel | Path | str",
         images: Sequence[Path | str],
-        checkpoint: Path | str | None = None,
         *,
         arch: str | None = None,
-        pretrained: bool = False,
         device: str = "auto",
     ) -> Sequence[tuple[str, float]]:
-        """The most likely class of each image file and its probability; the network is named as for `load`."""
-        model = self.load(checkpoint, arch=arch, pretrained=pretrained, device=device)
+        """The most likely class of each image file, and its probability."""
+        model = self.load(network, arch=arch, device=device)
 
         from framework.experiment.prediction import predict_files
 
         return predict_files(model, [Path(image) for image in images])
+
+    def export(
+        self,
+        network: "LoadedModel | Path | str",
+        out: Path | str,
+        format: str,
+        *,
+        data: "Named" = "digits",
+        arch: str | None = None,
+    ) -> "Agreement":
+        """Writes a network for other programs, checked against PyTorch on the test images; how the two agree.
+
+        `format` is 'onnx', for a file .onnx, or 'torch', for a file .pt2.
+        """
+        check_libraries()
+
+        from framework.data.registry import open_named
+        from framework.experiment.exporting import check_format, export_model
+
+        check_format(format, Path(out))
+        model = self.load(network, arch=arch, device="cpu")
+        return export_model(model, open_named(data, model.metadata.image_size), format, Path(out))
 
     def report(
         self,
@@ -122,53 +143,31 @@ class Experiment:
     ) -> tuple[Path, Path]:
         """Writes report.md and report.html of a finished or stopped run into `out`, or RUN/report; the two files.
 
-        `data` names its images where they lie now. Raises as `framework.experiment.reporting.write_report` does.
+        `data` is where its images lie now, if not where they were.
         """
-        from framework.experiment.reporting import report_run
+        check_libraries()
 
-        return report_run(self, Run(Path(run)), out, data=data, readme_url=readme_url, arch=arch, device=device)
+        from framework.experiment.reporting import write_report
 
-    def export(
-        self,
-        out: Path | str,
-        format: str,
-        checkpoint: Path | str | None = None,
-        *,
-        arch: str | None = None,
-        pretrained: bool = False,
-        data: "Named" = "digits",
-    ) -> "Agreement":
-        """Writes a network for other programs, once checked against PyTorch on images of `data`; how they agree.
-
-        `format` is 'onnx' or 'torch', for a file .onnx or .pt2; the network is named as for `load`. Raises as
-        `export_model` does.
-        """
-        from framework.experiment.data import open_named
-        from framework.experiment.exporting import check_format, export_model
-
-        check_format(format, Path(out))
-        model = self.load(checkpoint, arch=arch, pretrained=pretrained, device="cpu")
-
-        return export_model(model, open_named(data, model.metadata.image_size), format, Path(out))
+        return write_report(
+            self, Run(Path(run)), out, data=data, readme_url=readme_url, arch=arch, device=choose_device(device)
+        )
 
     def summary(self, arch: str | None = None, *, image_size: int | None = None, as_json: bool = False) -> str:
-        """The layers of a network with their receptive field and cost, and the constraints of this experiment."""
-        from framework.experiment.summary import summary_json, summary_text
+        """The layers of a network with their receptive field and cost, and this experiment's constraints on it."""
+        from framework.experiment.summary import summary
 
-        write = summary_json if as_json else summary_text
-        arch, image_size = arch or self.defaults.network.arch, image_size or self.defaults.data.image_size
-        return write(self.package(), arch, image_size, self.defaults.constraints)
+        return summary(self, arch, image_size, as_json=as_json)
 
     def list(self) -> str:
-        """The networks with their options, the data sets, and the presets, as text."""
-        from framework.experiment.listing import listing
+        """The networks with their options, the published weights, the data sets and the presets, as text."""
+        from framework.experiment.summary import listing
 
         return listing(self)
 
-    def doctor(self) -> "Sequence[Check]":
+    def doctor(self) -> Sequence[Check]:
         """What a run needs of this machine, each looked at on its own."""
         from framework.data.registry import cache_folder
-        from framework.run.environment import doctor
 
         return doctor([cache_folder(), Path.cwd()])
 
@@ -191,31 +190,24 @@ class Experiment:
         files: Sequence[Path] = (),
         run: Run | None = None,
     ) -> Config:
-        """The configuration: the defaults or that of a `run`, then a preset's, the files', and the `changes`.
-
-        Raises EmberfieldError for a wrong setting, RunDirectoryError for one that the run did not begin with.
-        """
-        from framework.experiment.data import data_settings
-
-        changes = data_settings(changes)
+        """The configuration: the defaults or that of a `run`, then a preset's, the files', and the `changes`."""
         chosen = [preset_file(self.presets, preset)] if preset else []
-        return resolve_config(self.defaults, run.directory if run else None, [*chosen, *files], changes)
+        begun = run.directory if run else None
+        return resolve_config(self.defaults, begun, [*chosen, *files], data_settings(changes))
 
     def load(
-        self,
-        checkpoint: Path | str | None = None,
-        *,
-        arch: str | None = None,
-        pretrained: bool = False,
-        device: str = "auto",
+        self, network: "LoadedModel | Path | str", *, arch: str | None = None, device: str = "auto"
     ) -> "LoadedModel":
-        """A trained network: of a run or checkpoint, or the one of `arch` with published weights.
+        """A trained network on a device, in evaluation mode."""
+        check_libraries()
 
-        Raises EmberfieldError unless it is named in exactly one of these ways, else as `load_model`.
-        """
-        from framework.experiment.loading import load
+        from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained
 
-        return load(self.package(), checkpoint, arch=arch, pretrained=pretrained, device=device)
+        if isinstance(network, LoadedModel):
+            return network
+        if isinstance(network, str) and network in self.package().PRETRAINED:
+            return load_pretrained(self.package(), network, choose_device(device))
+        return load_model(self.package(), Path(network), choose_device(device), arch)
 
     def package(self) -> "Networks":
         """The package of the networks, imported if it was named."""

@@ -32,11 +32,8 @@ class Run:
     @property
     def history(self) -> list[EpochMetrics]:
         """The metrics of each epoch so far, as they are logged."""
-        try:
-            lines = self.directory.log.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in lines]
+        log = self.directory.log
+        return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
 
     @property
     def results(self) -> dict[str, Any]:

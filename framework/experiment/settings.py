@@ -7,6 +7,7 @@ from typing import Any
 from framework.config import Config, differences, saved_config
 from framework.config.declaration import unknown
 from framework.config.renamed import PRESETS
+from framework.data.registry import dataset_names
 from framework.errors import EmberfieldError, RunDirectoryError
 from framework.run.directory import RunDirectory
 
@@ -27,6 +28,18 @@ def preset_file(folder: Path | None, name: str) -> Path:
             raise EmberfieldError(f"preset {name!r} is now called {PRESETS[name]!r}")
         raise EmberfieldError(unknown("preset", name, names))
     return folder / f"{name}.json"
+
+
+def data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings whose 'data' may be the name of a data set, as those of a configuration: one of data and dataset."""
+    settings = dict(settings)
+    if settings.get("data") is not None:
+        name = str(settings.pop("data"))
+        key, other = ("dataset", "data") if name in dataset_names() else ("data", "dataset")
+        settings = {other: None} | settings | {key: name}
+    elif settings.get("dataset") is not None:
+        settings = {"data": None} | settings
+    return settings
 
 
 def resolve_config(
