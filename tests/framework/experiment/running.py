@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from recipes.s7_cifar import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SHORT = ("--limit-batches", "6", "--device", "cpu", "--precision", "float32")
 QUICK = ("--dataset", "digits", "--batch-size", "32", *SHORT)
 
@@ -30,13 +30,13 @@ def run_killed_after(step: int, *arguments: str) -> int:
     """The exit code of a command in a process of its own, killed as soon as the checkpoint of `step` is written."""
     code = (
         "import os, sys\n"
-        "from framework import generations\n"
-        "real = generations.save_checkpoint\n"
+        "from framework.checkpoint import manager\n"
+        "real = manager.save_checkpoint\n"
         "def save(path, state):\n"
         "    real(path, state)\n"
         f"    if path.name == 'step-{step:09}.pt':\n"
         "        os.kill(os.getpid(), 9)\n"
-        "generations.save_checkpoint = save\n"
+        "manager.save_checkpoint = save\n"
         "from recipes.s7_cifar import main\n"
         "main(sys.argv[1:])\n"
     )

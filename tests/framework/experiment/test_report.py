@@ -181,7 +181,7 @@ def test_grey_images_of_which_none_is_a_mistake(tmp_path: Path) -> None:
         "--limit-batches", "9",
     )  # fmt: skip
     assert "| test accuracy | 100.00 % of 10 images |" in text
-    assert "Every test image was classified rightly." in section(text, "Mistakes")
+    assert "Every test image was classified correctly." in section(text, "Mistakes")
     assert "There are no mistakes." in text
     assert page.count('src="data:image/png;base64,') == len(PICTURES) - 2
 

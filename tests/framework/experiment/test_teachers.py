@@ -31,7 +31,7 @@ def test_a_student_differs_from_one_without_a_teacher_and_says_what_flatters_it(
     student: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, said = student
-    assert "flatters the accuracy on the held-out images" in said
+    assert "flatters the validation accuracy" in said
     alone = run(*STUDENT, "--out", tmp_path / "alone")
     assert alone.exit_code == 0 and "flatters" not in alone.output
     assert first_difference(model(folder), model(tmp_path / "alone")) is not None
@@ -87,7 +87,7 @@ def test_the_answer_sheet_names_the_teacher(
     student: tuple[Path, str], finished: tuple[Path, str], tmp_path: Path
 ) -> None:
     assert run("report", student[0], "--out", tmp_path, "--device", "cpu").exit_code == 0
-    line = f"| taught by | {finished[0]}, whose answers are 0.9 of the loss |"
+    line = f"| distilled from | {finished[0]}, with alpha 0.9 |"
     assert line in (tmp_path / "report.md").read_text().replace("\\", "")
 
 
@@ -100,7 +100,7 @@ def test_the_answer_sheet_names_the_teacher(
         (("--teacher", "[1]"), 2, "it takes a list of texts"),
         (("--teacher", "c1c2c3c40"), 3, "c1c2c3c40.safetensors was trained on airplane"),
         (("--distill-alpha", "1.5"), 2, "distill_alpha is 1.5; the largest valid value is 1.0"),
-        (("--distill-temperature", "0"), 2, "temperature is 0.0; the least valid value is 0.01"),
+        (("--distill-temperature", "0"), 2, "distill_temperature is 0.0; the smallest valid value is 0.01"),
     ],
 )
 def test_bad_input_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
