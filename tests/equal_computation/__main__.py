@@ -41,9 +41,11 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="emberfield-equal-") as folder:
         scratch = Path(folder).resolve()
         write_images(scratch / "images.npz")
-        if options.control:
-            return control(options, scratch)
-        return compare(options, scratch)
+        try:
+            return control(options, scratch) if options.control else compare(options, scratch)
+        except RuntimeError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
 
 
 def compare(options: argparse.Namespace, scratch: Path) -> int:
