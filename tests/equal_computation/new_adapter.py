@@ -1,36 +1,34 @@
 """How the working tree is asked to train: the only file here that follows its API."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-RENAMED: dict[str, str] = {}
+RENAMED = {
+    "holdout": "val_size",
+    "unconstrained": "no_constraints",
+    "kernel_lr": "muon_lr",
+    "kernel_weight_decay": "muon_weight_decay",
+    "teacher_weight": "distill_alpha",
+    "temperature": "distill_temperature",
+}
 """Settings that `cases` calls as edbacf6 did, and their names in this tree."""
 
 
 def train(settings: Mapping[str, Any], folder: Path, observe: Callable[..., None]) -> None:
     """Trains as the recipe's own command does, in `folder`; `observe` gets the parts before the first step."""
-    from framework import training
-    from framework.run_directory import RunDirectory
-    from framework.stopping import Stop
-    from recipes import s7_cifar
+    import dataclasses
 
-    fit = training.fit
+    from recipes.s7_cifar import EXPERIMENT
 
-    def observed_fit(state: Any, *arguments: Any, **options: Any) -> None:
+    def attach(state: Any) -> None:
         average = None if state.ema is None else state.ema.module
         observe(trainer=state.trainer, model=state.model, ema=average, optimizer=state.optimizer)
-        fit(state, *arguments, **options)
 
-    training.fit = observed_fit
     changes = {RENAMED.get(name, name): value for name, value in settings.items()}
-    try:
-        s7_cifar.train(s7_cifar.DEFAULTS.updated(changes), RunDirectory(folder), Stop(), print)
-    finally:
-        training.fit = fit
+    dataclasses.replace(EXPERIMENT, handlers={"observer": attach}).train(folder / "run", **changes)
 
 
 def step_loss(output: Any) -> float:
@@ -40,10 +38,11 @@ def step_loss(output: Any) -> float:
 
 def evaluations(folder: Path) -> list[float]:
     """Loss and accuracy on the held-out images after each epoch, then on the test images, of a finished run."""
-    epochs = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    results = json.loads((folder / "results.json").read_text())
-    validations = [epoch[name] for epoch in epochs for name in ("val_loss", "val_accuracy")]
-    return [*validations, results["test_loss"], results["test_accuracy"]]
+    from framework.experiment import Run
+
+    run = Run(folder / "run")
+    validations = [epoch[name] for epoch in run.history for name in ("val_loss", "val_accuracy")]
+    return [*validations, run.results["test_loss"], run.results["test_accuracy"]]
 
 
 def pretrained(name: str) -> nn.Module:
