@@ -40,6 +40,19 @@ def latest_checkpoint(run: RunDirectory) -> tuple[Path, dict[str, Any]] | None:
     return None
 
 
+def write_checkpoint(run: RunDirectory, step: int, content: dict[str, Any], keep: int) -> Path:
+    """Writes the checkpoint of a step, then removes all but the newest `keep`; raises OSError if it cannot be written.
+
+    One of the same step is replaced. The old ones go only when the new one is on the disk.
+    """
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    path = run.checkpoints / f"step-{step:09d}.pt"
+    save_checkpoint(path, content)
+    for old in checkpoint_paths(run)[keep:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
 def repair_best(run: RunDirectory, checkpoint: dict[str, Any]) -> None:
     """Writes the best weights again from a checkpoint, if there are some and their own file is damaged or missing."""
     if checkpoint.get("best_weights") is None:
@@ -84,7 +97,7 @@ class CheckpointManager:
         def write() -> None:
             if best:
                 save_checkpoint(self.run.best, best_checkpoint(content))
-            self._write(step, content)
+            write_checkpoint(self.run, step, content, self.keep)
 
         self.writer.submit(write)
 
@@ -96,13 +109,6 @@ class CheckpointManager:
     def close(self) -> None:
         """Waits until all is written; may be called again."""
         self.writer.close()
-
-    def _write(self, step: int, content: dict[str, Any]) -> None:
-        """Writes the checkpoint of a step; old ones go only when the new one is on the disk."""
-        self.run.checkpoints.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(self.run.checkpoints / f"step-{step:09d}.pt", content)
-        for old in checkpoint_paths(self.run)[self.keep :]:
-            old.unlink(missing_ok=True)
 
 
 def _step(path: Path) -> int:

@@ -1,22 +1,26 @@
 """Signals that ask a run to stop: the step ends, a checkpoint is written, and the exit code says 'resume me'."""
 
 import signal
-import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from framework.errors import StoppedError
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 """What a supervisor, a keyboard and a closing terminal send."""
+
+
+class _Interruption(BaseException):
+    """Raised where a signal arrives and nothing is to be saved; no `except Exception` catches it."""
 
 
 class Stop:
     """Whether a signal has asked the run to stop.
 
-    While `deferring`, a signal only leaves its name here, for `check` to raise where nothing is half done. Otherwise
-    the program exits with the same code where it is: before training there is nothing to save, and after it all is.
+    While `deferring`, a signal only leaves its name here, for `check` to raise where nothing is half done. Otherwise it
+    ends what runs inside `stop_on_signals`: before training there is nothing to save, and after it all is.
     """
 
     def __init__(self) -> None:
@@ -43,17 +47,27 @@ class Stop:
             signal.signal(each, signal.SIG_DFL)  # a second signal ends the process at once
         self.asked = signal.Signals(number).name
         if not self._deferring:
-            print(f"stopped by {self.asked}; the same command with --resume goes on", file=sys.stderr)
-            sys.exit(StoppedError.exit_code)
+            raise _Interruption
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Handles SIGTERM, SIGINT and SIGHUP as above, in the main thread, and puts the former handlers back."""
+    """Handles SIGTERM, SIGINT and SIGHUP as above, and puts the former handlers back; raises StoppedError for one.
+
+    An ignored SIGHUP, as under nohup, stays ignored. Outside the main thread Python handles no signals, and nothing is
+    changed.
+    """
     stop = Stop()
-    former = {number: signal.signal(number, stop._handle) for number in SIGNALS}
+    former = {}
+    if threading.current_thread() is threading.main_thread():
+        former = {number: signal.getsignal(number) for number in SIGNALS}
+        former = {number: handler for number, handler in former.items() if not _nohup(number, handler)}
     try:
+        for number in former:
+            signal.signal(number, stop._handle)
         yield stop
+    except _Interruption:
+        raise StoppedError(f"stopped by {stop.asked}; the same command with --resume goes on") from None
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
@@ -63,3 +77,7 @@ def ignore_signals(_worker: int = 0) -> None:
     """For a worker process: its parent decides when it ends, also when a signal goes to the whole group."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def _nohup(number: int, handler: object) -> bool:
+    return handler == signal.SIG_IGN and signal.Signals(number).name == "SIGHUP"

@@ -10,9 +10,10 @@ from torch import nn
 
 def train(settings: Mapping[str, Any], folder: Path, observe: Callable[..., None]) -> None:
     """Trains as the recipe's own command does, in `folder`; `observe` gets the parts before the first step."""
-    from framework import training
     from framework.run_directory import RunDirectory
     from framework.stopping import Stop
+
+    from framework import training
     from recipes import s7_cifar
 
     fit = training.fit

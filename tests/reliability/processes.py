@@ -20,11 +20,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
-from framework.checkpoint.generations import Generations
 from torch import Tensor
 
 from framework.checkpoint.comparison import leaves
 from framework.checkpoint.file_format import load_checkpoint
+from framework.checkpoint.manager import checkpoint_paths
 from framework.run.directory import RunDirectory
 
 TRAIN = (
@@ -35,13 +35,8 @@ TRAIN = (
 )
 PRELOAD = [
     *("albumentations", "matplotlib.figure", "torchsummary", "tensorboardX", "sklearn.datasets", "ignite.handlers"),
-    *(
-        "recipes.s7_cifar",
-        "framework.experiment.artefacts",
-        "framework.checkpoint.resume",
-        "framework.engine.training",
-        "framework.engine.precision",
-    ),
+    *("recipes.s7_cifar", "framework.experiment.training", "framework.experiment.artifacts"),
+    *("framework.checkpoint.resume", "framework.engine.fit", "framework.run.logs"),
     *("framework.inspection", "architectures", "tests.reliability.networks"),
 ]
 
@@ -163,7 +158,7 @@ def wait_for(path: Path, process: BaseProcess) -> None:
 def digest(folder: Path) -> dict[str, str]:
     """SHA-256 of everything that a finished run leaves: all state, the best weights, the log, the figures."""
     run = RunDirectory(folder)
-    files = {"state": Generations(run.checkpoints).paths()[0], "best": run.best}
+    files = {"state": checkpoint_paths(run)[0], "best": run.best}
     found = {"newest": files["state"].name}
     for name, path in files.items():
         sha = hashlib.sha256()

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from framework.checkpoint.generations import Generations
 
 from framework.checkpoint.file_format import load_checkpoint
+from framework.checkpoint.manager import checkpoint_paths, latest_checkpoint, write_checkpoint
 from framework.errors import CheckpointError
+from framework.run.directory import RunDirectory
 from tests.reliability.processes import digest, finish, said
 
 EVERY_STEP = ("--checkpoint-every", "3")
@@ -30,52 +31,54 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def test_a_disk_that_is_full_at_any_offset_leaves_the_checkpoint_before(tmp_path: Path) -> None:
-    generations = Generations(tmp_path)
+    run, folder = RunDirectory(tmp_path), tmp_path / "checkpoints"
     state = {"weights": torch.randn(30_000), "step": 1}
-    first = generations.save(1, state)
+    first = write_checkpoint(run, 1, state, keep=3)
     before = first.read_bytes()
     offsets = range(0, len(before), 4096)
     assert len(offsets) >= 30
     for offset in offsets:
         with largest_file(offset), pytest.raises(OSError, match="File too large"):
-            generations.save(2, state | {"step": 2})
-        assert [path.name for path in tmp_path.iterdir()] == [first.name]
+            write_checkpoint(run, 2, state | {"step": 2}, keep=3)
+        assert [path.name for path in folder.iterdir()] == [first.name]
         assert first.read_bytes() == before
-    generations.save(2, state | {"step": 2})
-    assert [path.name for path in generations.paths()] == ["step-000000002.pt", "step-000000001.pt"]
+    write_checkpoint(run, 2, state | {"step": 2}, keep=3)
+    assert [path.name for path in checkpoint_paths(run)] == ["step-000000002.pt", "step-000000001.pt"]
 
 
-def test_a_damaged_newest_checkpoint_is_named_set_aside_and_skipped(tmp_path: Path) -> None:
-    generations = Generations(tmp_path)
+def test_a_damaged_newest_checkpoint_is_named_set_aside_and_skipped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, folder = RunDirectory(tmp_path), tmp_path / "checkpoints"
     for step in (1, 2):
-        generations.save(step, {"weights": torch.arange(2000) * step})
-    newest, before = generations.paths()
+        write_checkpoint(run, step, {"weights": torch.arange(2000) * step}, keep=3)
+    newest, before = checkpoint_paths(run)
     whole = newest.read_bytes()
     generator = np.random.default_rng(0)
     for place in generator.integers(0, len(whole), 200).tolist():
         for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :]):
             newest.write_bytes(damaged)
-            told: list[str] = []
-            found = generations.newest(told.append)
+            caplog.clear()
+            found = latest_checkpoint(run)
             assert found is not None and found[0] == before
             assert torch.equal(found[1]["weights"], torch.arange(2000))
-            assert len(told) == 1 and newest.name in told[0] and "set aside as step-000000002.pt.damaged" in told[0]
-            assert (tmp_path / "step-000000002.pt.damaged").read_bytes() == damaged
-    (tmp_path / before.name).write_bytes(b"")
-    with pytest.raises(CheckpointError, match=f"no checkpoint in {tmp_path} is whole"):
-        generations.newest(told.append)
-    with pytest.raises(CheckpointError, match=f"no checkpoint in {tmp_path} is whole"):
-        generations.newest(told.append)
+            (said,) = caplog.messages
+            assert newest.name in said and "set aside as step-000000002.pt.damaged" in said
+            assert (folder / "step-000000002.pt.damaged").read_bytes() == damaged
+    before.write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(CheckpointError, match=f"no checkpoint in {folder} is whole"):
+            latest_checkpoint(run)
 
 
-def test_the_old_generations_go_only_when_the_new_one_is_there(tmp_path: Path) -> None:
-    generations = Generations(tmp_path, keep=2)
+def test_old_checkpoints_go_only_when_the_new_one_is_there(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
     for step in (5, 10, 15):
-        generations.save(step, {"step": step})
-    assert [path.name for path in generations.paths()] == ["step-000000015.pt", "step-000000010.pt"]
+        write_checkpoint(run, step, {"step": step}, keep=2)
+    assert [path.name for path in checkpoint_paths(run)] == ["step-000000015.pt", "step-000000010.pt"]
     with largest_file(100), pytest.raises(OSError, match="File too large"):
-        generations.save(20, {"weights": torch.zeros(1000)})
-    assert [load_checkpoint(path)["step"] for path in generations.paths()] == [15, 10]
+        write_checkpoint(run, 20, {"weights": torch.zeros(1000)}, keep=2)
+    assert [load_checkpoint(path)["step"] for path in checkpoint_paths(run)] == [15, 10]
 
 
 def fill_the_disk_after_two() -> None:
@@ -90,9 +93,9 @@ def fill_the_disk_for_a_while() -> None:
 
 
 def _limit_at(n: int, size: int) -> None:
-    from framework import generations
+    from framework.checkpoint import manager
 
-    real, calls = generations.save_checkpoint, 0
+    real, calls = manager.save_checkpoint, 0
 
     def save(path: Path, state: dict[str, object]) -> None:
         nonlocal calls
@@ -101,7 +104,7 @@ def _limit_at(n: int, size: int) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         real(path, state)
 
-    generations.save_checkpoint = save  # type: ignore[assignment]
+    manager.save_checkpoint = save  # type: ignore[assignment]
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +151,7 @@ def test_damage_to_a_run_is_said_and_costs_nothing(whole: dict[str, str], tmp_pa
     folder = tmp_path / "run"
     stopped = "tests.reliability.test_disk:stop_at_the_sixth"
     assert finish(folder, *EVERY_STEP, prepare=stopped) == -9
-    newest = Generations(folder / "checkpoints").paths()[0]
+    newest = checkpoint_paths(RunDirectory(folder))[0]
     newest.write_bytes(newest.read_bytes()[:-1])
     (folder / "best.pt").write_bytes(b"nonsense")
     assert finish(folder, *EVERY_STEP) == 0, said(folder)
@@ -160,9 +163,9 @@ def test_damage_to_a_run_is_said_and_costs_nothing(whole: dict[str, str], tmp_pa
 
 def stop_at_the_sixth() -> None:
     """Dies before the sixth checkpoint."""
-    from framework import generations
+    from framework.checkpoint import manager
 
-    real, calls = generations.save_checkpoint, 0
+    real, calls = manager.save_checkpoint, 0
 
     def save(path: Path, state: dict[str, object]) -> None:
         nonlocal calls
@@ -171,4 +174,4 @@ def stop_at_the_sixth() -> None:
             os.kill(os.getpid(), 9)
         real(path, state)
 
-    generations.save_checkpoint = save  # type: ignore[assignment]
+    manager.save_checkpoint = save  # type: ignore[assignment]

@@ -13,20 +13,17 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from framework.experiment.commands import command_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from architectures import create
-from architectures.registry import ArchitectureError
+from architectures import ArchitectureError, create
 from framework.checkpoint.file_format import load_checkpoint, save_checkpoint
-from framework.checkpoint.loaded_model import restore
-from framework.config.config import Config, walk
+from framework.checkpoint.loaded_model import LoadedModel, load_model
+from framework.config import Config
+from framework.config.config import walk
 from framework.data.registry import open_data
 from framework.errors import EmberfieldError
-from framework.run.directory import RunDirectory
-from framework.run.signals import Stop
-from recipes.s7_cifar import DEFAULTS
+from recipes.s7_cifar import DEFAULTS, EXPERIMENT, main
 
 EXAMPLES = 500 if os.environ.get("EMBERFIELD_SOAK") else 40
 """Inputs for each of the five kinds of file or command line."""
@@ -55,6 +52,10 @@ def only_clear_errors(call: Callable[[], Any]) -> None:
         call()
     except (EmberfieldError, ArchitectureError) as error:
         assert str(error).strip() and len(str(error)) < 20_000
+
+
+def load(path: Path) -> LoadedModel:
+    return load_model(EXPERIMENT.package(), path, torch.device("cpu"))
 
 
 @fuzz
@@ -97,12 +98,11 @@ def test_configuration_files(data: st.DataObject) -> None:
 def test_command_lines(options: list[tuple[str, str | None]]) -> None:
     trained: list[Config] = []
 
-    def train(config: Config, run: RunDirectory, stop: Stop, say: Callable[[str], None]) -> None:
-        trained.append(config)
-
     arguments = [part for option in options for part in option if part is not None]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        result = CliRunner().invoke(command_line("fuzz", "", DEFAULTS, train, Path("presets")), arguments)
+        with pytest.MonkeyPatch.context() as patched:  # the settings are what is tested, not the training
+            patched.setattr("framework.experiment.training.train", lambda config, *_, **__: trained.append(config))
+            result = CliRunner().invoke(main, arguments)
         assert result.exception is None or isinstance(result.exception, SystemExit), arguments
         assert result.exit_code in (0, 2, 4), result.output
         assert bool(trained) == (result.exit_code == 0) or "--help" in arguments or "Usage:" in result.output
@@ -114,7 +114,7 @@ def test_command_lines(options: list[tuple[str, str | None]]) -> None:
 def checkpoint() -> dict[str, Any]:
     """One that can be restored."""
     options = {"widths": [4, 4, 4, 8]}
-    description = {
+    metadata = {
         "arch": "c1c2c3c40",
         "arch_options": options,
         "in_channels": 3,
@@ -127,7 +127,7 @@ def checkpoint() -> dict[str, Any]:
         "precision": "float32",
         "augment_on": "cpu",
     }
-    return {"description": description, "model": create("c1c2c3c40", num_classes=2, **options).state_dict()}
+    return {"metadata": metadata, "model": create("c1c2c3c40", num_classes=2, **options).state_dict()}
 
 
 TENSORS = st.sampled_from(
@@ -145,14 +145,14 @@ TENSORS = st.sampled_from(
 @fuzz
 @given(st.data())
 def test_checkpoints_of_strangers(checkpoint: dict[str, Any], data: st.DataObject) -> None:
-    state = {"description": dict(checkpoint["description"]), "model": dict(checkpoint["model"])}
-    kind = data.draw(st.sampled_from(["description", "weights", "whole", "bytes"]))
-    if kind == "description":
-        state["description"][data.draw(st.sampled_from(sorted(state["description"])))] = data.draw(JSON)
+    state = {"metadata": dict(checkpoint["metadata"]), "model": dict(checkpoint["model"])}
+    kind = data.draw(st.sampled_from(["metadata", "weights", "whole", "bytes"]))
+    if kind == "metadata":
+        state["metadata"][data.draw(st.sampled_from(sorted(state["metadata"])))] = data.draw(JSON)
     elif kind == "weights":
         state["model"][data.draw(st.sampled_from([*state["model"], "more"]))] = data.draw(TENSORS | SCALARS)
     elif kind == "whole":
-        state = data.draw(st.dictionaries(st.sampled_from(["description", "model", "ema", "x"]), JSON | TENSORS))
+        state = data.draw(st.dictionaries(st.sampled_from(["metadata", "model", "ema", "x"]), JSON | TENSORS))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.pt"
         save_checkpoint(path, state)
@@ -161,7 +161,7 @@ def test_checkpoints_of_strangers(checkpoint: dict[str, Any], data: st.DataObjec
             place = data.draw(st.integers(0, len(raw) - 1))
             raw = raw[:place] if data.draw(st.booleans()) else raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
             path.write_bytes(raw)
-        only_clear_errors(lambda: restore(path, torch.device("cpu")))
+        only_clear_errors(lambda: load(path))
         assert path.read_bytes() == raw
         assert [entry.name for entry in Path(folder).iterdir()] == ["a.pt"]
 
@@ -169,7 +169,7 @@ def test_checkpoints_of_strangers(checkpoint: dict[str, Any], data: st.DataObjec
 def test_an_unspoilt_checkpoint_is_restored(checkpoint: dict[str, Any], tmp_path: Path) -> None:
     """What the fuzzing above starts from is good: its errors are those of the changes."""
     save_checkpoint(tmp_path / "a.pt", checkpoint)
-    assert restore(tmp_path / "a.pt", torch.device("cpu")).description.arch == "c1c2c3c40"
+    assert load(tmp_path / "a.pt").metadata.arch == "c1c2c3c40"
     assert load_checkpoint(tmp_path / "a.pt").keys() == checkpoint.keys()
 
 
@@ -177,11 +177,11 @@ def test_a_checkpoint_cannot_choose_the_code_that_is_run(checkpoint: dict[str, A
     target = tmp_path / "precious.txt"
     target.write_text("precious")
     harm = {"arch": "logging:basicConfig", "arch_options": {"filename": str(target), "filemode": "w", "force": True}}
-    save_checkpoint(tmp_path / "a.pt", checkpoint | {"description": checkpoint["description"] | harm})
+    save_checkpoint(tmp_path / "a.pt", checkpoint | {"metadata": checkpoint["metadata"] | harm})
     with pytest.raises(
         EmberfieldError, match=r"'logging:basicConfig', which is not registered: add --arch logging:basi"
     ):
-        restore(tmp_path / "a.pt", torch.device("cpu"))
+        load(tmp_path / "a.pt")
     assert target.read_text() == "precious"
 
 
@@ -217,9 +217,7 @@ def test_npz_files(arrays: dict[str, Any], data: st.DataObject) -> None:
                 raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
             path.write_bytes(raw)
         before = path.read_bytes()
-        only_clear_errors(
-            lambda: open_data(path=path, dataset=None, image_size=8, cache=Path(folder) / "cache", notify=print)
-        )
+        only_clear_errors(lambda: open_data(path=path, dataset=None, image_size=8, cache=Path(folder) / "cache"))
         assert path.read_bytes() == before
 
 
@@ -246,7 +244,5 @@ def test_data_folders(files: dict[tuple[str, str], bytes]) -> None:
             (folder / place).mkdir(parents=True, exist_ok=True)
             (folder / place / name).write_bytes(content)
         before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        only_clear_errors(
-            lambda: open_data(path=folder, dataset=None, image_size=8, cache=Path(scratch) / "cache", notify=print)
-        )
+        only_clear_errors(lambda: open_data(path=folder, dataset=None, image_size=8, cache=Path(scratch) / "cache"))
         assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

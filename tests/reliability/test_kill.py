@@ -22,11 +22,11 @@ INSTANTS = [
     ("pathlib:Path.unlink", "before", (1,)),
     ("pathlib:Path.unlink", "after", (1,)),
     ("torch:save", "before", (5,)),
-    ("framework.engine.training:finish_epoch", "before", (2,)),
-    ("framework.engine.training:finish_epoch", "after", (3,)),
-    ("framework.engine.handlers:snapshot", "before", (1,)),
+    ("framework.engine.fit:finish_epoch", "before", (2,)),
+    ("framework.engine.fit:finish_epoch", "after", (3,)),
+    ("framework.engine.epoch:snapshot", "before", (1,)),
     ("framework.run.logs:EpochLog._append", "after", (3,)),
-    ("framework.experiment.artefacts:test_figures", "before", (1,)),
+    ("framework.experiment.artifacts:evaluate_model", "before", (1,)),
 ]
 """A call, and which ones of them: those in a short test, every one in a long.
 
@@ -95,9 +95,9 @@ def test_a_kill_at_an_instant_that_chance_never_hits_changes_nothing(
 
 def spoil_the_seeding() -> None:
     """Draws dropout from where the process happens to be."""
-    from framework import engines
+    from framework.engine import trainer
 
-    engines.torch_seed = lambda seed, purpose, step=0: int.from_bytes(os.urandom(7))  # type: ignore[assignment]
+    trainer.torch_seed = lambda seed, purpose, step=0: int.from_bytes(os.urandom(7))  # type: ignore[assignment]
 
 
 def test_broken_seeding_is_found_out(whole: dict[str, str], tmp_path: Path) -> None:

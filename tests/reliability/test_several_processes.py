@@ -58,7 +58,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path: Path) -> None
     process = train(tmp_path / "run", *GROUPED, "--batch-size", "31", torchrun=TORCHRUN)
     output, _ = process.communicate(timeout=100)
     assert process.returncode != 0
-    assert "error: a batch of 31 cannot be shared evenly by 2 processes" in output
+    assert "error: a batch of 31 cannot be divided evenly among 2 processes" in output
 
 
 def workers(agent: int) -> list[int]:

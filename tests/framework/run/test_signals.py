@@ -1,0 +1,76 @@
+"""Signals around a piece of code, in processes of their own."""
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from framework.errors import StoppedError
+from framework.run.signals import stop_on_signals
+
+ROOT = Path(__file__).resolve().parents[3]
+WAITING = """
+import signal, sys, time
+from framework.errors import StoppedError
+from framework.run.signals import stop_on_signals
+signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))
+before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
+try:
+    with stop_on_signals():
+        print("ready", flush=True)
+        try:
+            time.sleep(3)
+        except Exception:
+            print("swallowed", flush=True)
+        print("not stopped", flush=True)
+except StoppedError as error:
+    print(error, flush=True)
+assert before == [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
+print("alive", flush=True)
+"""
+
+
+def lines_after(number: signal.Signals, hangup: str = "SIG_DFL") -> list[str]:
+    """What a process prints that gets a signal while it waits."""
+    command = [sys.executable, "-c", WAITING, hangup]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+        return output.splitlines()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_an_error_that_no_except_exception_swallows_and_the_handlers_are_put_back(
+    number: signal.Signals,
+) -> None:
+    assert lines_after(number) == [f"stopped by {number.name}; the same command with --resume goes on", "alive"]
+
+
+def test_a_hangup_that_is_ignored_stays_ignored() -> None:
+    assert lines_after(signal.SIGHUP, "SIG_IGN") == ["not stopped", "alive"]
+
+
+def test_in_a_thread_nothing_is_handled_and_nothing_fails() -> None:
+    found: list[object] = []
+
+    def work() -> None:
+        with stop_on_signals() as stop, stop.deferring():
+            found.append(signal.getsignal(signal.SIGTERM))
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [before]
+
+
+def test_deferred_signals_wait_for_the_check() -> None:
+    with pytest.raises(StoppedError, match="stopped by SIGTERM$"), stop_on_signals() as stop, stop.deferring():
+        signal.raise_signal(signal.SIGTERM)
+        reached = True
+    assert reached
