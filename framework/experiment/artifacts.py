@@ -84,7 +84,7 @@ def record_start(
     write_text(run.transforms, transforms_code(data.augmentation.calls, config.augmentation.cutmix))
     write_text(run.torchsummary, torchsummary_table(network, data.input_shape))
     tables = (layer_table(network, data.input_shape), constraint_table(findings))
-    write_text(run.path / "network.txt", "\n\n".join(tables) + "\n")
+    write_text(run.network, "\n\n".join(tables) + "\n")
     trained = data.sampler.indices
     spread = trained[:: max(len(trained) // 8, 1)][:8]
     render = ImageRenderer(data.training)
@@ -130,7 +130,7 @@ def record_results(
         "augment_on": state.metadata.augment_on,
     }
     write_weights(run.weights, model.network, model.metadata)
-    save_curves(run.path / "curves.png", state.history, f"{config.network.arch} on {data.data.name}")
+    save_curves(run.curves, state.history, f"{config.network.arch} on {data.data.name}")
     validation = f"{100 * best['val_accuracy']:.2f} % (epoch {best['epoch']})" if best else "none: no images held out"
     for line in (
         f"run {run.path}",

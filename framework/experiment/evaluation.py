@@ -1,14 +1,17 @@
-"""The metrics of a trained network on a data set's test images."""
+"""A trained network on images: metrics of a data set, and the classes of image files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from ignite.metrics import Metric
 
 from framework.checkpoint.loaded_model import LoadedModel, require_same_classes
+from framework.data.folder import read_image
 from framework.data.image_data import ImageData
 from framework.data.loader import evaluation_batch_size, evaluation_batches
+from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator
 from framework.engine.tta import FlipTTA
 
@@ -38,3 +41,18 @@ def evaluate_model(
         size = evaluation_batch_size(model.device)
         evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, batch_size=size, limit=limit))
     return {name: float(value) for name, value in evaluator.state.metrics.items()}
+
+
+@torch.no_grad()
+def predict_files(model: LoadedModel, paths: Sequence[Path]) -> list[tuple[str, float]]:
+    """The most likely class of each image file and its probability.
+
+    Raises DataError, naming the file, for an image that cannot be read.
+    """
+    metadata = model.metadata
+    images = np.stack([read_image(path, metadata.image_size, metadata.in_channels) for path in paths])
+    batch = torch.from_numpy(images).to(model.device)
+    probabilities = model.network(normalize(batch, metadata.statistics)).softmax(dim=1)
+    confidences, classes = probabilities.max(dim=1)
+    names = [metadata.class_names[index] for index in classes.tolist()]
+    return list(zip(names, confidences.tolist(), strict=True))

@@ -72,6 +72,8 @@ class Experiment:
         `files` are JSON files of settings. A run that is finished is left as it is. Raises StoppedError when a signal
         ends it.
         """
+        check_libraries()
+
         from framework.experiment.training import run_training
 
         return run_training(self, out, settings, resume=resume, preset=preset, variant=variant, files=files)
@@ -105,7 +107,7 @@ class Experiment:
         """The most likely class of each image file, and its probability."""
         model = self.load(network, arch=arch, device=device)
 
-        from framework.experiment.prediction import predict_files
+        from framework.experiment.evaluation import predict_files
 
         return predict_files(model, [Path(image) for image in images])
 

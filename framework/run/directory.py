@@ -4,7 +4,6 @@ import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,75 +11,29 @@ from framework.errors import RunDirectoryError
 from framework.run.atomic import remove_leftovers, write_bytes
 
 
-@dataclass(frozen=True)
 class RunDirectory:
     """The files of a run, by name."""
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """The configuration, as JSON; `--config` takes it back."""
-        return self.path / "config.json"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, device, commit and the data's hash, as JSON."""
-        return self.path / "environment.json"
-
-    @property
-    def source(self) -> Path:
-        """The folder with the network's code as it was trained."""
-        return self.path / "source"
-
-    @property
-    def torchsummary(self) -> Path:
-        """torchsummary's table."""
-        return self.path / "torchsummary.txt"
-
-    @property
-    def transforms(self) -> Path:
-        """The augmentation as code of albumentations."""
-        return self.path / "transforms.py"
-
-    @property
-    def augmented_samples(self) -> Path:
-        """A picture of training images as the first epochs see them."""
-        return self.path / "augmented_samples.png"
-
-    @property
-    def log(self) -> Path:
-        """One JSON object an epoch."""
-        return self.path / "log.jsonl"
-
-    @property
-    def training_log(self) -> Path:
-        """The same for people."""
-        return self.path / "training.log"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of the newest checkpoints, to go on from: see `framework.checkpoint.manager`."""
-        return self.path / "checkpoints"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.json"  # --config takes it back
+        self.environment = path / "environment.json"  # versions, device, commit, the data's hash
+        self.source = path / "source"  # the network's code as it was trained
+        self.torchsummary = path / "torchsummary.txt"
+        self.network = path / "network.txt"  # layers with receptive field and cost, and the constraints
+        self.transforms = path / "transforms.py"  # the augmentation as code of albumentations
+        self.augmented_samples = path / "augmented_samples.png"
+        self.log = path / "log.jsonl"  # one JSON object an epoch
+        self.training_log = path / "training.log"  # the same for people
+        self.curves = path / "curves.png"
+        self.checkpoints = path / "checkpoints"  # the newest: see `framework.checkpoint.manager`
+        self.best = path / "best.pt"  # the weights with the best validation accuracy
+        self.weights = path / "weights.safetensors"  # the reported weights, for other programs
+        self.results = path / "results.json"  # the figures of a finished run
 
     def teacher(self, number: int) -> Path:
         """A copy of a teacher network, the first being number 1: a resume reads these."""
         return self.path / ("teacher.pt" if number == 1 else f"teacher-{number}.pt")
-
-    @property
-    def best(self) -> Path:
-        """The weights with the best validation accuracy."""
-        return self.path / "best.pt"
-
-    @property
-    def weights(self) -> Path:
-        """The reported weights as safetensors, for other programs."""
-        return self.path / "weights.safetensors"
-
-    @property
-    def results(self) -> Path:
-        """The figures of a finished run, as JSON."""
-        return self.path / "results.json"
 
     @property
     def used(self) -> bool:
