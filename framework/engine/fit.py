@@ -1,5 +1,6 @@
 """A training run to its end."""
 
+import functools
 from collections.abc import Callable
 from contextlib import closing
 
@@ -43,19 +44,8 @@ def fit(
     """
     trainer, epoch_length, epochs = state.trainer, data.sampler.epoch_length, config.training.epochs
     trainer.state.epoch_length = epoch_length
-    further = extensions.metrics() if extensions and extensions.metrics else None
-    evaluator = make_evaluator(
-        state.evaluated,
-        statistics=data.statistics,
-        device=device,
-        precision=state.metadata.precision,
-        plain_ops=config.machine.plain_ops,
-        metrics=further,
-    )
-    if processes.world_size == 1:  # several could not agree there: their parts may differ by a batch
-        evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
-    batch_size = evaluation_batch_size(device)
     manager = CheckpointManager(state, run, config.safety, writes=processes.is_main)
+    validate = _validation(state, data, config, device, stop, extensions, processes)
 
     def check() -> None:
         if processes.any(stop.asked is not None):
@@ -63,13 +53,7 @@ def fit(
 
     def end_epoch() -> None:
         state.guard.check()
-        metrics = finish_epoch(
-            state,
-            epochs=epochs,
-            evaluator=evaluator,
-            val_batches=(lambda: data.val_batches(batch_size)) if len(data.held_out) else None,
-            patience_from=config.training.patience_from,
-        )
+        metrics = validate()
         trainer.fire_event(TrainingEvents.VALIDATED)
         log(metrics)
         manager.save(best=state.best is metrics)
@@ -85,15 +69,41 @@ def fit(
                 end_epoch()
             if not state.stopped_early and state.step < epochs * epoch_length:
                 workers = default_workers(device) if config.machine.workers is None else config.machine.workers
-                loader = data.train_loader(
-                    state.step,
-                    epochs * epoch_length,
-                    augment_on=state.metadata.augment_on,
-                    device=device,
-                    workers=workers,
-                )
+                augment_on, last = state.metadata.augment_on, epochs * epoch_length
+                loader = data.train_loader(state.step, last, augment_on=augment_on, device=device, workers=workers)
                 trainer.run(loader, max_epochs=epochs, epoch_length=epoch_length)
         except StoppedError as stopped:
             manager.save()
             manager.close()
             raise StoppedError(f"{stopped}; the same command with --resume goes on from {manager.newest}") from None
+
+
+def _validation(
+    state: TrainingState,
+    data: DataModule,
+    config: Config,
+    device: torch.device,
+    stop: Stop,
+    extensions: Extensions | None,
+    processes: ProcessGroup,
+) -> Callable[[], EpochMetrics]:
+    """What ends an epoch, see `finish_epoch`; a signal interrupts it."""
+    evaluator = make_evaluator(
+        state.evaluated,
+        statistics=data.statistics,
+        device=device,
+        precision=state.metadata.precision,
+        plain_ops=config.machine.plain_ops,
+        metrics=extensions.metrics() if extensions and extensions.metrics else None,
+    )
+    if processes.world_size == 1:  # several could not agree there: their parts may differ by a batch
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
+    batch_size = evaluation_batch_size(device)
+    return functools.partial(
+        finish_epoch,
+        state,
+        epochs=config.training.epochs,
+        evaluator=evaluator,
+        val_batches=(lambda: data.val_batches(batch_size)) if len(data.held_out) else None,
+        patience_from=config.training.patience_from,
+    )

@@ -35,6 +35,15 @@ LossTerm = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """A scalar to add to the loss, from the network, logits (N, classes) and targets, e.g. an L1 penalty."""
 
 
+@contextmanager
+def entered(contexts: Sequence[Callable[[], AbstractContextManager[object]]]) -> Iterator[None]:
+    """Several contexts as one, the first the outermost."""
+    with ExitStack() as stack:
+        for context in contexts:
+            stack.enter_context(context())
+        yield
+
+
 def make_step(
     forward: nn.Module,
     optimizer: Optimizer,
@@ -59,18 +68,11 @@ def make_step(
     normalized = normalizer(statistics, device)
     parameters, buffers = list(forward.parameters()), list(forward.buffers()) if undoes else []
 
-    @contextmanager
-    def forward_pass() -> Iterator[None]:
-        with ExitStack() as stack:
-            for context in contexts:
-                stack.enter_context(context())
-            yield
-
     def total_loss(logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
         # Each part casts the logits by itself: so their gradients are added in the precision of the forward pass.
         total: Tensor = loss(logits.float(), labels)
         if teacher is not None:
-            with forward_pass():
+            with entered(contexts):
                 teacher_logits = teacher.logits(images)
             total = teacher.loss(total, logits.float(), teacher_logits)
         for term in loss_terms:
@@ -79,7 +81,7 @@ def make_step(
 
     def step(images: Tensor, labels: Tensor) -> StepOutput:
         before = [buffer.clone() for buffer in buffers]
-        with forward_pass():
+        with entered(contexts):
             logits = forward(normalized(images))
         total = total_loss(logits, labels, images)
         targets = labels if labels.ndim == 1 else labels.argmax(1)

@@ -2,12 +2,12 @@
 
 import math
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from framework.checkpoint.loaded_model import LoadedModel
-from framework.checkpoint.metadata import ModelMetadata
 from framework.checkpoint.networks import Networks
 from framework.config import Config
 from framework.data.data_module import DataModule
@@ -39,89 +39,91 @@ ERF_IMAGES = 16
 """Test images over which the effective receptive field is averaged."""
 
 
-def figures(
-    model: LoadedModel,
-    config: Config,
-    data: DataModule,
-    predictions: Predictions,
-    history: list[EpochMetrics],
-    findings: tuple[Finding, ...],
-) -> list[tuple[str, str]]:
+@dataclass(frozen=True, kw_only=True)
+class ReportedRun:
+    """A run with all that a report is made from; `findings` are those of its constraints."""
+
+    files: RunDirectory
+    config: Config
+    model: LoadedModel
+    data: DataModule
+    predictions: Predictions
+    history: list[EpochMetrics]
+    findings: tuple[Finding, ...]
+    networks: Networks
+
+    @property
+    def title(self) -> str:
+        """The network and the data."""
+        return f"{self.config.network.arch} on {self.data.data.name}"
+
+
+def figures(run: ReportedRun) -> list[tuple[str, str]]:
     """What the report begins with: pairs of a name and a figure."""
-    network, shape = model.network, data.input_shape
+    network, shape, config = run.model.network, run.data.input_shape, run.config
     field = receptive_field(network, shape).network.size
-    best = best_epoch(history)
+    best = best_epoch(run.history)
     chosen = f"{100 * best['val_accuracy']:.2f} % (epoch {best['epoch']})" if best else "none: no images held out"
-    optimization = config.optimization
-    teachers = ", ".join(optimization.teacher or ())
-    distilled = f"{teachers}, with alpha {optimization.distill_alpha:.4g}"
+    teachers = ", ".join(config.optimization.teacher or ())
+    distilled = f"{teachers}, with alpha {config.optimization.distill_alpha:.4g}"
     return [
-        ("test accuracy", f"{100 * predictions.accuracy:.2f} % of {len(predictions.labels):,} images"),
+        ("test accuracy", f"{100 * run.predictions.accuracy:.2f} % of {len(run.predictions.labels):,} images"),
         ("validation accuracy, on held-out training images", chosen),
         ("parameters", f"{parameter_count(network):,}"),
         ("multiply-adds of an image", f"{multiply_adds(network, shape):,}"),
         ("receptive field before the global pooling", "x".join(map(str, dict.fromkeys(field))) + " pixels"),
         ("input coverage", f"{100 * coverage_mask(network, shape).mean():.4g} % of the pixels"),
-        ("declared constraints that hold", f"{sum(line.holds for line in findings)} of {len(findings)}"),
-        ("trained on", f"{len(data.sampler.indices):,} images of {data.data.name}"),
+        ("declared constraints that hold", f"{sum(line.holds for line in run.findings)} of {len(run.findings)}"),
+        ("trained on", f"{len(run.data.sampler.indices):,} images of {run.data.data.name}"),
         *([("distilled from", distilled)] if teachers else []),
-        ("epochs", f"{len(history)} of {config.training.epochs}, batches of {config.training.batch_size}"),
+        ("epochs", f"{len(run.history)} of {config.training.epochs}, batches of {config.training.batch_size}"),
         ("seed", str(config.training.seed)),
-        ("training time", f"{sum(metrics['seconds'] for metrics in history):.0f} s"),
+        ("training time", f"{sum(metrics['seconds'] for metrics in run.history):.0f} s"),
     ]
 
 
-def warnings(config: Config, data: DataModule, history: list[EpochMetrics], findings: tuple[Finding, ...]) -> list[str]:
+def warnings(run: ReportedRun) -> list[str]:
     """What a reader has to know before believing the figures."""
     said = []
-    if broken := [line.name for line in findings if not line.holds]:
+    if broken := [line.name for line in run.findings if not line.holds]:
         said.append(f"The network breaks what was declared of it ({', '.join(broken)}); it was trained all the same.")
-    if len(history) < config.training.epochs:
-        said.append(f"The run stopped after epoch {len(history)} of {config.training.epochs}.")
-    return said + data.warnings
+    if len(run.history) < run.config.training.epochs:
+        said.append(f"The run stopped after epoch {len(run.history)} of {run.config.training.epochs}.")
+    return said + run.data.warnings
 
 
-def save_pictures(
-    folder: Path,
-    run: RunDirectory,
-    config: Config,
-    model: LoadedModel,
-    data: DataModule,
-    predictions: Predictions,
-    history: list[EpochMetrics],
-    networks: Networks,
-) -> tuple[int, int]:
+def save_pictures(folder: Path, run: ReportedRun) -> tuple[int, int]:
     """Saves the pictures of the report; how many mistakes the two galleries show."""
-    shutil.copyfile(run.augmented_samples, folder / sections.SAMPLES)
-    if history:
-        save_curves(folder / sections.CURVES, history, f"{config.network.arch} on {data.data.name}")
+    model, predictions, images = run.model, run.predictions, run.data.data.test_images
+    shutil.copyfile(run.files.augmented_samples, folder / sections.SAMPLES)
+    if run.history:
+        save_curves(folder / sections.CURVES, run.history, run.title)
     save_confusion(folder / sections.CONFUSION, predictions.confusion(), predictions.class_names)
     save_calibration(folder / sections.CALIBRATION, reliability(predictions))
-    mistakes = save_mistakes(folder / sections.MISTAKES, data.data.test_images, predictions)
+    mistakes = save_mistakes(folder / sections.MISTAKES, images, predictions)
     explained = save_grad_cam(
         folder / sections.GRAD_CAM,
         model.network,
-        data.data.test_images,
+        images,
         predictions,
         statistics=model.metadata.statistics,
         device=model.device,
     )
-    fields = effective_fields(model, config, data, networks)
-    save_field_of_view(folder / sections.FIELD, coverage_mask(model.network, data.input_shape), fields)
+    mask = coverage_mask(model.network, run.data.input_shape)
+    save_field_of_view(folder / sections.FIELD, mask, effective_fields(run))
     return mistakes, explained
 
 
-def effective_fields(
-    model: LoadedModel, config: Config, data: DataModule, networks: Networks
-) -> dict[str, EffectiveField]:
+def effective_fields(run: ReportedRun) -> dict[str, EffectiveField]:
     """The effective receptive field of the run's network before and after training, over test images.
 
     The images are continued until the theoretical field fits, where the network takes images of another size.
     """
-    before = new_network(networks, model.metadata, config.training.seed).to(model.device)
-    images = torch.from_numpy(data.data.test_images[:ERF_IMAGES].copy()).to(model.device)
+    model = run.model
+    before = new_network(run).to(model.device)
+    images = torch.from_numpy(run.data.data.test_images[:ERF_IMAGES].copy()).to(model.device)
     pixels = normalize(images, model.metadata.statistics)
-    field = receptive_field(before, data.input_shape).network
+    field = receptive_field(before, run.data.input_shape).network
     height, width = (size + 2 * math.ceil(jump) for size, jump in zip(field.size, field.jump, strict=True))
     larger = mirrored(pixels, (height, width))
     compared = {"before training": before, "after training": model.network}
@@ -131,10 +133,11 @@ def effective_fields(
         return {f"{title}, cut by the image": effective_field(network, pixels) for title, network in compared.items()}
 
 
-def new_network(networks: Networks, metadata: ModelMetadata, seed: int) -> torch.nn.Module:
+def new_network(run: ReportedRun) -> torch.nn.Module:
     """The network of a run as it was before its first step."""
-    torch.manual_seed(torch_seed(seed, "weights"))
-    return networks.create(
+    metadata = run.model.metadata
+    torch.manual_seed(torch_seed(run.config.training.seed, "weights"))
+    return run.networks.create(
         metadata.arch,
         num_classes=len(metadata.class_names),
         in_channels=metadata.in_channels,

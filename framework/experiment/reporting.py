@@ -14,7 +14,7 @@ from framework.data.data_module import setup
 from framework.data.image_data import ImageData, Named
 from framework.data.loader import evaluation_batch_size
 from framework.errors import DataError, EmberfieldError, RunDirectoryError
-from framework.experiment.report_evidence import figures, save_pictures, warnings
+from framework.experiment.report_evidence import ReportedRun, figures, save_pictures, warnings
 from framework.experiment.run import Run
 from framework.experiment.settings import data_settings
 from framework.experiment.training import own_images
@@ -49,44 +49,28 @@ def write_report(
         raise EmberfieldError(
             f"--readme-url is {readme_url!r}; it takes a link like https://example.org/README.md or ../README.md"
         )
-    config = run.config
-    if data is not None and not isinstance(data, ImageData):
-        config = config.updated(data_settings({"data": data}))
-    environment, files = read_environment(run.directory), run.directory
-    model = load_model(experiment.package(), run.path, device, arch)
-    newest = next(iter(checkpoint_paths(files)), model.source)
-    history = list(load_checkpoint(newest)["history"])
-    images = setup(config, data if isinstance(data, ImageData) else own_images(experiment, config))
-    if images.data.fingerprint() != model.metadata.data_hash:
-        raise DataError(f"{images.data.name} is not what {run.path} was trained on, {model.metadata.data}")
-    predictions = predict(
-        model.network,
-        images.test_batches(evaluation_batch_size(device)),
-        statistics=model.metadata.statistics,
-        device=device,
-        class_names=model.metadata.class_names,
-    )
-    findings = check(model.network, images.input_shape, config.constraints)
-    folder = run.path / "report" if out is None else Path(out)
+    environment = read_environment(run.directory)
+    reported = read_run(experiment, run, data, arch, device)
+    files, folder = run.directory, run.path / "report" if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        galleries = save_pictures(folder, files, config, model, images, predictions, history, experiment.package())
+        mistakes, explained = save_pictures(folder, reported)
         evidence = Evidence(
-            title=f"{config.network.arch} on {images.data.name}",
-            figures=figures(model, config, images, predictions, history, findings),
-            warnings=warnings(config, images, history, findings),
-            findings=constraint_table_json(findings),
+            title=reported.title,
+            figures=figures(reported),
+            warnings=warnings(reported),
+            findings=constraint_table_json(reported.findings),
             source={path: (files.source / path).read_text(encoding="utf-8") for path in environment["source"]},
             torchsummary=files.torchsummary.read_text(encoding="utf-8"),
             transforms=files.transforms.read_text(encoding="utf-8"),
             training_log=files.training_log.read_text(encoding="utf-8"),
             readme_url=readme_url,
             command=f"python {' '.join(experiment.launcher)} --config {files.config.name}",
-            predictions=predictions,
-            reliability=reliability(predictions),
-            mistakes=galleries[0],
-            explained=galleries[1],
-            trained=bool(history),
+            predictions=reported.predictions,
+            reliability=reliability(reported.predictions),
+            mistakes=mistakes,
+            explained=explained,
+            trained=bool(reported.history),
         )
         sections = experiment.report_sections
         text = layout.report_text(evidence, layout.HEADINGS if sections is None else sections)
@@ -96,6 +80,35 @@ def write_report(
     except OSError as error:
         raise RunDirectoryError(f"cannot write the report of {run.path}: {error}") from error
     return markdown, page
+
+
+def read_run(experiment: "Experiment", run: Run, data: Named, arch: str | None, device: torch.device) -> ReportedRun:
+    """A run's network, on its images. Raises as `write_report` does."""
+    config, images = run.config, data if isinstance(data, ImageData) else None
+    if data is not None and images is None:
+        config = config.updated(data_settings({"data": data}))
+    model = load_model(experiment.package(), run.path, device, arch)
+    newest = next(iter(checkpoint_paths(run.directory)), model.source)
+    module = setup(config, own_images(experiment, config) if images is None else images)
+    if module.data.fingerprint() != model.metadata.data_hash:
+        raise DataError(f"{module.data.name} is not what {run.path} was trained on, {model.metadata.data}")
+    predictions = predict(
+        model.network,
+        module.test_batches(evaluation_batch_size(device)),
+        statistics=model.metadata.statistics,
+        device=device,
+        class_names=model.metadata.class_names,
+    )
+    return ReportedRun(
+        files=run.directory,
+        config=config,
+        model=model,
+        data=module,
+        predictions=predictions,
+        history=list(load_checkpoint(newest)["history"]),
+        findings=check(model.network, module.input_shape, config.constraints),
+        networks=experiment.package(),
+    )
 
 
 def read_environment(run: RunDirectory) -> dict[str, Any]:
