@@ -1,5 +1,6 @@
 """The checkpoints of a run: the newest few, and the best weights."""
 
+import functools
 import logging
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from framework.checkpoint.file_format import load_checkpoint, save_checkpoint
 from framework.checkpoint.training_state import TrainingState
 from framework.checkpoint.writer import BackgroundWriter, snapshot
 from framework.config import SafetyConfig
-from framework.errors import CheckpointError
+from framework.errors import CheckpointError, SaveError
 from framework.run.directory import RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -73,12 +74,14 @@ class CheckpointManager:
     """Saves a training in its run directory, beside it, in a thread; without `writes` it does nothing.
 
     The newest `keep_checkpoints` are kept. A checkpoint that cannot be written raises SaveError at a later call, if
-    `on_save_failure` is 'stop'; otherwise that is logged.
+    `on_save_failure` is 'stop'; otherwise that is logged, and what could not be written is tried again with the next.
     """
 
     def __init__(self, state: TrainingState, run: RunDirectory, safety: SafetyConfig, *, writes: bool = True) -> None:
         self.state, self.run, self.writes = state, run, writes
         self.keep = safety.keep_checkpoints
+        self._best_is_due = False
+        self._saved_step = state.step
         self.writer = BackgroundWriter(safety.checkpoint_every, stops=safety.on_save_failure == "stop")
 
     @property
@@ -92,23 +95,39 @@ class CheckpointManager:
         if not self.writes:
             return
         self.state.guard.check()
-        step, content = self.state.step, snapshot(self.state.state_dict())
-
-        def write() -> None:
-            if best:
-                save_checkpoint(self.run.best, best_checkpoint(content))
-            write_checkpoint(self.run, step, content, self.keep)
-
-        self.writer.submit(write)
+        self.writer.submit(functools.partial(self._write, self.state.step, snapshot(self.state.state_dict()), best))
 
     def save_if_due(self) -> None:
         """Saves if the last checkpoint is as long ago as the configuration allows."""
         if self.writes and self.writer.due(self.state.step):
             self.save()
 
+    def finish(self) -> None:
+        """Waits until the last state and the best weights are on the disk, and tries once more if they are not.
+
+        Raises SaveError if they still cannot be written.
+        """
+        self.writer.wait()
+        if self.writes and (self._best_is_due or self._saved_step != self.state.step):
+            try:
+                self._write(self.state.step, self.state.state_dict(), self._best_is_due)
+            except OSError as error:
+                raise SaveError(
+                    f"the end of the run could not be written: {error}; free some space, and --resume goes on from "
+                    f"{self.newest}"
+                ) from error
+
     def close(self) -> None:
         """Waits until all is written; may be called again."""
         self.writer.close()
+
+    def _write(self, step: int, content: dict[str, Any], best: bool) -> None:
+        self._best_is_due = best or self._best_is_due
+        if self._best_is_due:
+            save_checkpoint(self.run.best, best_checkpoint(content))
+            self._best_is_due = False
+        write_checkpoint(self.run, step, content, self.keep)
+        self._saved_step = step
 
 
 def _step(path: Path) -> int:

@@ -57,6 +57,10 @@ class BackgroundWriter:
         self._last_time = time.monotonic()
         self._writing = self._thread.submit(write)
 
+    def wait(self) -> None:
+        """Waits for the last write; raises SaveError if it failed and failures stop the run."""
+        self._settle(wait=True)
+
     def close(self) -> None:
         """Waits for the last write; raises SaveError if it failed and failures stop the run."""
         try:

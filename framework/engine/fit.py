@@ -72,6 +72,7 @@ def fit(
                 augment_on, last = state.metadata.augment_on, epochs * epoch_length
                 loader = data.train_loader(state.step, last, augment_on=augment_on, device=device, workers=workers)
                 trainer.run(loader, max_epochs=epochs, epoch_length=epoch_length)
+            manager.finish()
         except StoppedError as stopped:
             manager.save()
             manager.close()

@@ -1,12 +1,13 @@
 """What a run writes down of itself when it starts and when it ends."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from framework.checkpoint.loaded_model import load_model
+from framework.checkpoint.loaded_model import LoadedModel
 from framework.checkpoint.metadata import ModelMetadata
 from framework.checkpoint.networks import Networks
 from framework.checkpoint.training_state import TrainingState
@@ -96,6 +97,22 @@ def record_start(
     )
 
 
+def reported_model(
+    state: TrainingState, config: Config, networks: Networks, device: torch.device, source: Path
+) -> LoadedModel:
+    """A network with the weights that the training reports, from memory: what lies on a full disk may be older."""
+    metadata = state.metadata
+    network = networks.create(
+        config.network.arch,
+        num_classes=len(metadata.class_names),
+        in_channels=metadata.in_channels,
+        **metadata.arch_options,
+    )
+    network.load_state_dict(state.evaluated.state_dict() if state.best_weights is None else state.best_weights)
+    network.to(device).to(memory_format=torch.channels_last)
+    return LoadedModel(network.eval(), metadata, device, source)
+
+
 def record_results(
     run: RunDirectory,
     config: Config,
@@ -107,7 +124,7 @@ def record_results(
     extensions: Extensions | None = None,
 ) -> None:
     """Tests the weights of the best epoch, and writes and logs the run's figures."""
-    model = load_model(networks, run.path, device, config.network.arch)
+    model = reported_model(state, config, networks, device, run.path)
     further = extensions.metrics() if extensions and extensions.metrics else None
     test = evaluate_model(model, data.data, config.training.limit_batches, metrics=further)
     best = state.best

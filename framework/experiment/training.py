@@ -20,7 +20,7 @@ from framework.data.image_data import ImageData
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
 from framework.engine.training import Extensions, make_training
-from framework.errors import EmberfieldError
+from framework.errors import EmberfieldError, RunDirectoryError
 from framework.experiment.artifacts import describe, record_results, record_start
 from framework.experiment.run import Run
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
@@ -61,14 +61,19 @@ def run_training(
         raise EmberfieldError("--resume needs --out, the run directory to go on with")
     folder = Path("runs") / f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else Path(out)
     begun = Run(folder) if resume and RunDirectory(folder).config.is_file() else None
-    if begun:
-        require_resumable(begun.directory)
-    config = experiment.settings(settings, preset=preset, files=files, run=begun)
+    try:
+        config = experiment.settings(settings, preset=preset, files=files, run=begun)
+    except RunDirectoryError:
+        if begun:
+            require_resumable(begun.directory)
+        raise
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
     with console_logging(), stop_on_signals() as stop:
         if begun and (results := finished(begun.directory, config.training.epochs)):
             logger.info("%s is finished: test accuracy %.2f %%", folder, 100 * results["test_accuracy"])
             return begun
+        if begun:
+            require_resumable(begun.directory)
         with opened as run:
             extensions = Extensions(
                 loss_terms=experiment.loss_terms, metrics=experiment.metrics, handlers=experiment.handlers

@@ -158,7 +158,7 @@ def wait_for(path: Path, process: BaseProcess) -> None:
 def digest(folder: Path) -> dict[str, str]:
     """SHA-256 of everything that a finished run leaves: all state, the best weights, the log, the figures."""
     run = RunDirectory(folder)
-    files = {"state": checkpoint_paths(run)[0], "best": run.best}
+    files = {"state": checkpoint_paths(run)[0]} | ({"best": run.best} if run.best.exists() else {})
     found = {"newest": files["state"].name}
     for name, path in files.items():
         sha = hashlib.sha256()

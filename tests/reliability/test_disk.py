@@ -139,6 +139,48 @@ def test_a_full_disk_lets_the_run_go_on_and_ends_it_where_it_cannot_be_written_u
     assert digest(folder) == whole
 
 
+@pytest.mark.parametrize("val_size", ["150", "0"])
+def test_a_disk_that_stays_full_gives_no_result_and_one_that_is_freed_the_right_one(
+    tmp_path: Path, val_size: str
+) -> None:
+    """From the third checkpoint on nothing can be written; the network goes on to learn in memory."""
+    options = (*EVERY_STEP, "--val-size", val_size)
+    assert finish(tmp_path / "whole", *options) == 0, said(tmp_path / "whole")
+    folder = tmp_path / "run"
+    assert finish(folder, *options, prepare="tests.reliability.test_disk:fill_the_disk_after_two") == 9, said(folder)
+    assert "error: the end of the run could not be written: " in said(folder)
+    assert "test accuracy" not in said(folder) and not (folder / "results.json").exists()
+    assert finish(folder, *options) == 0, said(folder)
+    assert digest(folder) == digest(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("val_size", ["150", "0"])
+def test_a_disk_that_is_freed_before_the_end_has_the_best_weights_and_the_figures_of_one_with_room(
+    tmp_path: Path, val_size: str
+) -> None:
+    """Nothing can be written from the second checkpoint until after the last: only the end is."""
+    options = ("--checkpoint-every", "1000", "--val-size", val_size)
+    assert finish(tmp_path / "whole", *options) == 0, said(tmp_path / "whole")
+    folder = tmp_path / "run"
+    assert finish(folder, *options, prepare="tests.reliability.test_disk:fill_the_disk_until_the_end") == 0, said(folder)
+    assert digest(folder) == digest(tmp_path / "whole")
+
+
+def fill_the_disk_until_the_end() -> None:
+    """No checkpoint can be written while the run trains; then there is room."""
+    from framework.checkpoint.manager import CheckpointManager
+
+    _limit_at(2, 8192)
+    finish = CheckpointManager.finish
+
+    def freed(manager: CheckpointManager) -> None:
+        manager.writer.wait()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        finish(manager)
+
+    CheckpointManager.finish = freed  # type: ignore[method-assign]
+
+
 def test_a_disk_that_is_full_for_a_while_costs_nothing(whole: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert finish(folder, *EVERY_STEP, prepare="tests.reliability.test_disk:fill_the_disk_for_a_while") == 0
