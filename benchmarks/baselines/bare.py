@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.contenders.setup import Clock, Measured, Setup
+from benchmarks.baselines.setup import Clock, Measured, Setup
 from framework.allocation import keep_memory
 from framework.graphs import graphed
 from framework.precision import arithmetic
