@@ -1,27 +1,42 @@
-# `make train` and `make test` do all the set-up. ARGS are passed on: make train ARGS="--data ../cifar10"
+# The targets do all the set-up. ARGS are passed on: make train ARGS="--data ../cifar10"
 PYTHON ?= python3
 VENV = .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
+WORKERS ?= 2
+# Tests in parallel, each process on one core; an idle one takes over half of what another still has to do.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 
 # A virtual environment or an installation that was cut short is made again.
 .DELETE_ON_ERROR:
-.PHONY: train test check soak clean
+.PHONY: help train test check coverage soak hooks clean
 
-train: $(VENV)/.installed
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "Variables: ARGS, options for train; WORKERS, parallel test processes (2); PYTHON, 3.11 or newer (python3)"
+
+train: $(VENV)/.installed ## train by recipes/s7_cifar.py; options in ARGS="..."
 	$(BIN)/python -m recipes.s7_cifar $(ARGS)
 
-test: check
-	$(BIN)/python -m pytest
+test: check ## check, then run all tests in WORKERS processes
+	$(PYTEST)
 
-check: $(VENV)/.test-installed
+check: $(VENV)/.test-installed ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-soak: $(VENV)/.test-installed
+coverage: $(VENV)/.test-installed ## run all tests and report the covered lines, also in htmlcov/ and coverage.xml
+	$(PYTEST) --cov --cov-report=term --cov-report=html --cov-report=xml
+
+soak: $(VENV)/.test-installed ## the same tests, with the long property tests whole
 	EMBERFIELD_SOAK=1 $(BIN)/python -m pytest --timeout=3600
+
+hooks: $(VENV)/.test-installed ## have git run the checks of .pre-commit-config.yaml before each commit
+	$(PIP) 'pre-commit>=4'
+	$(BIN)/pre-commit install
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -36,5 +51,5 @@ $(VENV)/.test-installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(PIP) --editable '.[test]'
 	touch $@ $(VENV)/.installed
 
-clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## remove the environment and whatever was built
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov coverage.xml

@@ -1,14 +1,45 @@
-"""The recipe's command as a process, with what it costs."""
+"""The recipe's command as a process, with what it costs; the options that say on which images."""
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+RECIPE = "recipes.s7_cifar"
+"""The module whose command is measured."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def data_options(command: Command) -> Command:
+    """Adds `--data` and `--dataset` to a click command, as `train` has them."""
+    command = click.option("--dataset", help="a data set by name, as for train")(command)
+    place = click.Path(exists=True, path_type=Path)
+    return click.option("--data", type=place, help="the folder or file of the images, as for train")(command)
+
+
+def chosen_data(data: Path | None, dataset: str | None) -> list[str]:
+    """The same options for another command; raises click.UsageError unless one of the two is given."""
+    if (data is None) == (dataset is None):
+        raise click.UsageError("give one of --data PATH and --dataset NAME")
+    return ["--data", str(data)] if data is not None else ["--dataset", str(dataset)]
+
+
+def require_lightning(chosen: Collection[str], option: str) -> None:
+    """Raises click.ClickException if Lightning is among the `chosen` and not installed; `option` chooses others."""
+    if "lightning_stock" in chosen and importlib.util.find_spec("lightning") is None:
+        raise click.ClickException(
+            f"lightning_stock needs lightning: pip install -e '.[benchmarks]', or leave it out by {option}"
+        )
 
 
 @dataclass(frozen=True)
@@ -33,29 +64,31 @@ def train(
 ) -> Cost:
     """Runs epochs of `steps` steps; `prefix` stands between the interpreter and the recipe's module.
 
-    Raises RuntimeError with what a failing command said.
+    Raises RuntimeError with what a failing command printed.
     """
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        command = [sys.executable, *prefix, "-m", "recipes.s7_cifar", "train", *options, "--out", str(run)]
-        command += ["--epochs", str(epochs), "--limit-batches", str(steps), "--unconstrained"]
-        began, first = time.perf_counter(), 0.0
-        with tempfile.TemporaryFile("w+") as errors:
-            process = subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=os.environ | dict(environment or {}),
-            )
-            assert process.stdout is not None
-            for line in process.stdout:
+        command = [sys.executable, *prefix, "-m", RECIPE, "train", *options, "--out", str(run)]
+        command += ["--epochs", str(epochs), "--limit-batches", str(steps), "--no-constraints"]
+        began, first, printed = time.perf_counter(), 0.0, []
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | dict(environment or {}),
+        )
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                printed.append(line)
                 if line.startswith("epoch") and not first:
                     first = time.perf_counter() - began
-            _, status, usage = os.wait4(process.pid, 0)
-            if status:
-                errors.seek(0)
-                raise RuntimeError(f"{' '.join(command)} failed:\n{errors.read()}")
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if status:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{''.join(printed)}")
         records = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert first, f"no line of the command's output begins with 'epoch': {''.join(printed)}"
     unit = 1 if sys.platform == "darwin" else 1024
     return Cost(first - records[0]["seconds"], records[-1]["seconds"] / steps, usage.ru_maxrss * unit)

@@ -13,8 +13,11 @@ import torch
 from torch import Tensor, nn
 
 import architectures
-from framework.run.allocator import keep_memory
-from framework.ops.overrides import Replacements
+from benchmarks.tables import markdown_table, publish, results_option
+from framework.ops.overrides import OperatorOverrides
+from framework.run.allocator import keep_freed_memory
+
+HEADER = ("depthwise convolution", "numbers", "PyTorch, ms", "ours", "its gradients, ms", "ours", "times as fast")
 
 
 def depthwise_layers(network: nn.Module, images: Tensor) -> dict[str, tuple[nn.Conv2d, torch.Size]]:
@@ -41,14 +44,14 @@ def depthwise_layers(network: nn.Module, images: Tensor) -> dict[str, tuple[nn.C
 def passes(layer: nn.Conv2d, given: Tensor, gradient: Tensor, replaced: bool) -> tuple[float, float]:
     """Milliseconds of a forward and a backward pass, by the framework or by PyTorch alone."""
     began = time.perf_counter()
-    with Replacements() if replaced else nullcontext():
+    with OperatorOverrides() if replaced else nullcontext():
         output = layer(given)
     middle = time.perf_counter()
     torch.autograd.grad(output, (given, *layer.parameters()), gradient)
     return 1000 * (middle - began), 1000 * (time.perf_counter() - middle)
 
 
-def row(name: str, layer: nn.Conv2d, shape: torch.Size, kind: torch.dtype, repeats: int) -> str:
+def row(name: str, layer: nn.Conv2d, shape: torch.Size, kind: torch.dtype, repeats: int) -> tuple[str, ...]:
     """A line of the table: medians of the `repeats` after the first three."""
     layer = layer.to(kind)
     given = torch.randn(shape).to(kind).contiguous(memory_format=torch.channels_last).requires_grad_()
@@ -56,33 +59,28 @@ def row(name: str, layer: nn.Conv2d, shape: torch.Size, kind: torch.dtype, repea
     times = [passes(layer, given, gradient, False) + passes(layer, given, gradient, True) for _ in range(repeats + 3)]
     plain, plain_back, ours, ours_back = (statistics.median(column) for column in zip(*times[3:], strict=True))
     ratio = (plain + plain_back) / (ours + ours_back)
-    kind_name = str(kind).removeprefix("torch.")
-    return f"| {name} | {kind_name} | {plain:.2f} | {ours:.2f} | {plain_back:.2f} | {ours_back:.2f} | {ratio:.1f} |"
+    milliseconds = (f"{time:.2f}" for time in (plain, ours, plain_back, ours_back))
+    return (name, str(kind).removeprefix("torch."), *milliseconds, f"{ratio:.1f}")
 
 
 @click.command()
 @click.option("--arch", default="c1c2c3c40_gated_mirror_small", show_default=True, help="a registered network")
 @click.option("--batch-size", default=128, show_default=True, help="images")
 @click.option("--repeats", default=9, show_default=True, help="passes whose median is taken")
-def main(arch: str, batch_size: int, repeats: int) -> None:
-    """Prints a table, and writes it to results/convolutions.md."""
-    keep_memory()
+@results_option
+def main(arch: str, batch_size: int, repeats: int, results: Path) -> None:
+    """Prints a table, and writes it to convolutions.md."""
+    keep_freed_memory()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     layers = depthwise_layers(architectures.create(arch), torch.rand(batch_size, 3, 32, 32))
-    lines = [
-        "| depthwise convolution | numbers | PyTorch, ms | ours | its gradients, ms | ours | times as fast |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    rows = []
     for name, (layer, shape) in layers.items():
         for kind in (torch.bfloat16, torch.float32):
-            lines.append(row(name, layer, shape, kind, repeats))
-            click.echo(lines[-1], err=True)
-    table = "\n".join(lines)
-    click.echo(table)
-    title = f"# Depthwise convolutions of {arch}, one core, {batch_size} images, torch {torch.__version__}"
-    results = Path(__file__).parent / "results" / "convolutions.md"
-    results.write_text(f"{title}\n\n{table}\n", encoding="utf-8")
+            rows.append(row(name, layer, shape, kind, repeats))
+            click.echo(" ".join(rows[-1]), err=True)
+    title = f"Depthwise convolutions of {arch}, one core, {batch_size} images, torch {torch.__version__}"
+    publish(results / "convolutions.md", title, markdown_table(HEADER, rows))
 
 
 if __name__ == "__main__":

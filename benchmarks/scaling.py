@@ -7,11 +7,15 @@ first case. Writes results/scaling.md.
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
 from benchmarks.command import Cost, train
+from benchmarks.tables import markdown_table, publish, results_option
+
+HEADER = ("case", "start-up, s", "step of 64 images, ms", "peak memory, MiB")
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ CASES = {
 def write_noise(path: Path, case: Case) -> None:
     """A .npz of random images, as many for the test as a fifth of the training's, at most 10,000."""
     generator = np.random.default_rng(0)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for split, count in (("train", case.images), ("test", min(case.images // 5, 10_000))):
         arrays[f"x_{split}"] = generator.integers(0, 256, (count, case.side, case.side, 3), np.uint8)
         arrays[f"y_{split}"] = np.arange(count) % case.classes
@@ -65,18 +69,16 @@ def measure(case: Case, steps: int) -> Cost:
 
 @click.command()
 @click.option("--steps", default=30, show_default=True, help="measured steps")
-def main(steps: int) -> None:
+@click.option("--case", "names", multiple=True, type=click.Choice(list(CASES)), help="by default all")
+@results_option
+def main(steps: int, names: tuple[str, ...], results: Path) -> None:
     """Prints and writes the table."""
-    lines = ["| case | start-up, s | step of 64 images, ms | peak memory, MiB |", "| --- | --- | --- | --- |"]
-    for name, case in CASES.items():
-        cost = measure(case, steps)
-        lines.append(f"| {name} | {cost.start:.1f} | {1000 * cost.step:.0f} | {cost.peak_bytes / 2**20:,.0f} |")
-        click.echo(lines[-1], err=True)
-    table = "\n".join(lines)
-    click.echo(table)
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "scaling.md").write_text(f"# Growth\n\n{table}\n", encoding="utf-8")
+    rows = []
+    for name in names or CASES:
+        cost = measure(CASES[name], steps)
+        rows.append((name, f"{cost.start:.1f}", f"{1000 * cost.step:.0f}", f"{cost.peak_bytes / 2**20:,.0f}"))
+        click.echo(": ".join((name, ", ".join(rows[-1][1:]))), err=True)
+    publish(results / "scaling.md", "Growth", markdown_table(HEADER, rows))
 
 
 if __name__ == "__main__":

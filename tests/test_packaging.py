@@ -29,25 +29,27 @@ OPTIONAL = {module for form in FORMATS.values() for module in form.needs}
 """What is looked for before it is imported, and required by the extra `export` alone."""
 
 WEIGHTS = {"weights/__init__.py", "weights/README.md", *(f"weights/{name}.safetensors" for name in PRETRAINED)}
-
-
 PRESETS = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("recipes/presets/*.json")}
+TYPED = {f"{package}/py.typed" for package in MAY_IMPORT}
+OUTSIDE = ("tests", "tests/framework", "benchmarks", "docs", "records", "examples", "frameworks")
+"""Folders of the repository that stay out of the wheel, and one that only begins like a package."""
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel of a copy of the tree, with a module in benchmarks and tests that must stay out of it."""
+    """The wheel of a copy of the tree, with a module and a data file in each folder that must stay out of it."""
     pytest.importorskip("setuptools", minversion="77", reason="building a wheel offline needs setuptools >= 77")
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheels")
     for folder in (*MAY_IMPORT, "weights"):
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
-    for outside in ("tests", "tests/framework", "benchmarks", "frameworks"):
+    for outside in OUTSIDE:
         (source / outside).mkdir()
-        (source / outside / "__init__.py").touch()
-    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index", "--no-build-isolation"]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", target, source], check=True)
+        for name in ("__init__.py", "config.json", "py.typed", "network.safetensors"):
+            (source / outside / name).touch()
+    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, target], cwd=source, check=True, capture_output=True)
     (built,) = target.glob("*.whl")
     return zipfile.ZipFile(built)
 
@@ -58,17 +60,22 @@ def metadata(wheel: zipfile.ZipFile) -> email.message.Message:
     return email.message_from_bytes(wheel.read(name))
 
 
-def test_the_wheel_holds_packages_presets_and_weights_whole_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_typed_packages_presets_and_weights_whole_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert inside == {path.as_posix() for path in MODULES} | PRESETS | WEIGHTS
+    assert inside == {path.as_posix() for path in MODULES} | TYPED | PRESETS | WEIGHTS
 
 
-def test_the_metadata_name_licence_and_python(wheel: zipfile.ZipFile, metadata: email.message.Message) -> None:
+def test_the_metadata_name_licence_python_and_where_the_project_is(
+    wheel: zipfile.ZipFile, metadata: email.message.Message
+) -> None:
     assert metadata["Name"] == "emberfield"
     assert metadata["Version"] == "0.1.0"
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL") or [])
+    assert {"Homepage", "Source", "Documentation", "Issues", "Changelog"} <= set(urls)
+    assert all(url.startswith(urls["Source"]) for url in urls.values())
 
 
 def test_the_console_script_is_the_only_entry_point(wheel: zipfile.ZipFile) -> None:

@@ -162,7 +162,9 @@ def test_a_disk_that_is_freed_before_the_end_has_the_best_weights_and_the_figure
     options = ("--checkpoint-every", "1000", "--val-size", val_size)
     assert finish(tmp_path / "whole", *options) == 0, said(tmp_path / "whole")
     folder = tmp_path / "run"
-    assert finish(folder, *options, prepare="tests.reliability.test_disk:fill_the_disk_until_the_end") == 0, said(folder)
+    assert finish(folder, *options, prepare="tests.reliability.test_disk:fill_the_disk_until_the_end") == 0, said(
+        folder
+    )
     assert digest(folder) == digest(tmp_path / "whole")
 
 

@@ -1,7 +1,7 @@
 """A plain PyTorch loop with a DataLoader and albumentations."""
 
-from benchmarks.contenders.loaders import by_albumentations, loader
-from benchmarks.contenders.setup import Clock, Measured, Setup
+from benchmarks.baselines.loaders import by_albumentations, loader
+from benchmarks.baselines.setup import Clock, Measured, Setup
 
 
 def run(setup: Setup) -> Measured:

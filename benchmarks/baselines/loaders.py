@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from benchmarks.contenders.setup import MEAN, STD, Setup
+from benchmarks.baselines.setup import MEAN, STD, Setup
 from framework.data.augment import build_augmentation
 from recipes.s7_cifar import DEFAULTS
 

@@ -9,8 +9,8 @@ import lightning
 import torch
 from torch import Tensor
 
-from benchmarks.contenders.loaders import by_torchvision, loader
-from benchmarks.contenders.setup import Clock, Measured, Setup
+from benchmarks.baselines.loaders import by_torchvision, loader
+from benchmarks.baselines.setup import Clock, Measured, Setup
 
 
 class Module(lightning.LightningModule):

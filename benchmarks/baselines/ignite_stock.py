@@ -1,9 +1,10 @@
 """Ignite's own way: create_supervised_trainer, a DataLoader, torchvision's transforms."""
 
 from ignite.engine import Engine, Events, create_supervised_trainer
+from torch import Tensor, nn
 
-from benchmarks.contenders.loaders import by_torchvision, loader
-from benchmarks.contenders.setup import Clock, Measured, Setup
+from benchmarks.baselines.loaders import by_torchvision, loader
+from benchmarks.baselines.setup import Clock, Measured, Setup
 
 
 def run(setup: Setup) -> Measured:
@@ -28,6 +29,7 @@ def run(setup: Setup) -> Measured:
     return clock.measured
 
 
-def _forward(setup, model, images):  # type: ignore[no-untyped-def]
+def _forward(setup: Setup, model: nn.Module, images: Tensor) -> Tensor:
     with setup.autocast():
-        return model(images).float()
+        logits: Tensor = model(images)
+    return logits.float()

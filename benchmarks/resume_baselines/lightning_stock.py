@@ -1,6 +1,5 @@
-"""Lightning's ModelCheckpoint and ckpt_path: `python -m benchmarks.survivors.lightning_stock FOLDER`."""
+"""Lightning's ModelCheckpoint and ckpt_path."""
 
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LinearLR
 
-from benchmarks.survivors.task import EPOCHS, EVERY, finish, loader, network
+from benchmarks.resume_baselines.task import EVERY, loader, network
 
 
 class Module(lightning.LightningModule):
@@ -34,13 +33,14 @@ class Module(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def main(folder: Path) -> None:
+def train(folder: Path, epochs: int) -> nn.Module:
     """The stock way: seed_everything, the last checkpoint every few steps, resumed by its path."""
+    torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     lightning.seed_everything(0, workers=True, verbose=False)
     module = Module()
     trainer = lightning.Trainer(
-        max_epochs=EPOCHS,
+        max_epochs=epochs,
         accelerator="cpu",
         logger=False,
         enable_progress_bar=False,
@@ -49,8 +49,4 @@ def main(folder: Path) -> None:
     )
     last = folder / "last.ckpt"
     trainer.fit(module, loader(), ckpt_path=str(last) if last.exists() else None)
-    finish(folder, module.network)
-
-
-torch.set_num_threads(1)
-main(Path(sys.argv[1]))
+    return module.network

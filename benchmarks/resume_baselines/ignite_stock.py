@@ -1,6 +1,5 @@
-"""Ignite's Checkpoint and DiskSaver: python -m benchmarks.survivors.ignite_stock FOLDER trains, or goes on."""
+"""Ignite's Checkpoint and DiskSaver."""
 
-import sys
 from pathlib import Path
 
 import torch
@@ -10,15 +9,15 @@ from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LinearLR
 
-from benchmarks.survivors.task import BATCH, EPOCHS, EVERY, finish, loader, network
+from benchmarks.resume_baselines.task import EVERY, loader, network
 
 
-def main(folder: Path) -> None:
+def train(folder: Path, epochs: int) -> nn.Module:
     """The stock way: trainer, network, optimizer and schedule in one checkpoint, the newest two kept."""
     torch.manual_seed(0)
     model, batches = network(), loader()
     optimizer = SGD(model.parameters(), 0.05, 0.9)
-    schedule = LinearLR(optimizer, 1.0, 0.01, EPOCHS * (len(batches.dataset) // BATCH))  # type: ignore[arg-type]
+    schedule = LinearLR(optimizer, 1.0, 0.01, epochs * len(batches))
     trainer = create_supervised_trainer(model, optimizer, nn.CrossEntropyLoss())
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: schedule.step())
     parts = {"trainer": trainer, "model": model, "optimizer": optimizer, "schedule": schedule}
@@ -29,8 +28,5 @@ def main(folder: Path) -> None:
     saved = sorted(folder.glob("checkpoint_*.pt"), key=lambda path: int(path.stem.split("_")[1]))
     if saved:
         Checkpoint.load_objects(parts, str(saved[-1]))
-    trainer.run(batches, max_epochs=EPOCHS)
-    finish(folder, model)
-
-
-main(Path(sys.argv[1]))
+    trainer.run(batches, max_epochs=epochs)
+    return model

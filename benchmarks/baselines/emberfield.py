@@ -10,27 +10,27 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from benchmarks.contenders.setup import Measured, Setup
+from benchmarks.baselines.setup import Measured, Setup
+from benchmarks.command import chosen_data
 from framework.run.directory import RunDirectory
 from recipes.s7_cifar import main
 
 
 def run(setup: Setup) -> Measured:
-    """Images a second; it has no workers."""
+    """Images a second; it has no workers. Raises RuntimeError with what a failing command printed."""
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory(Path(folder) / "run")
-        if setup.data is None:
-            raise ValueError("emberfield is measured as a user runs it: give --data")
         done = CliRunner().invoke(
             main,
             [
-                *("train", "--data", str(setup.data), "--out", str(run.path), "--device", str(setup.device)),
-                *("--epochs", "2", "--limit-batches", str(setup.steps), "--batch-size", str(setup.batch_size)),
+                *("train", *chosen_data(setup.data, setup.dataset), "--out", str(run.path)),
+                *("--device", str(setup.device), "--epochs", "2"),
+                *("--limit-batches", str(setup.steps), "--batch-size", str(setup.batch_size)),
                 *("--precision", setup.precision, *(() if setup.augment else ("--transforms", "[]"))),
                 *(("--compile",) if setup.device.type == "cuda" else ()),
             ],
         )
         if done.exit_code:
-            raise RuntimeError(done.output)
+            raise RuntimeError(done.output) from done.exception
         last = json.loads(run.log.read_text(encoding="utf-8").splitlines()[-1])
     return Measured(setup.steps * setup.batch_size / float(last["seconds"]), 0)

@@ -1,4 +1,4 @@
-"""What every contender gets, and the clock that measures it."""
+"""What every baseline gets, and the clock that measures it."""
 
 import resource
 import sys
@@ -24,13 +24,17 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 @dataclass(frozen=True)
 class Setup:
-    """One measurement. `tuned` takes our precision and memory format; otherwise a library has its defaults."""
+    """One measurement of `steps` steps after `warmup` others.
 
-    contender: str
+    `tuned` takes our precision and memory format; otherwise a library has its defaults. `workers` are the processes of
+    a DataLoader.
+    """
+
     tuned: bool
     augment: bool
     device: torch.device
     data: Path | None
+    dataset: str | None
     batch_size: int
     warmup: int
     steps: int
@@ -59,7 +63,7 @@ class Setup:
         return nn.CrossEntropyLoss(label_smoothing=0.1)
 
     def autocast(self) -> torch.autocast:
-        """The arithmetic of a forward pass."""
+        """The precision of a forward pass."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.tuned and self.precision == "bfloat16")
 
     def to_device(self, images: Tensor) -> Tensor:
@@ -68,11 +72,8 @@ class Setup:
         return images.to(self.device, non_blocking=True).contiguous(memory_format=form)
 
     def images(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """50,000 images (N, 32, 32, 3) and labels: CIFAR-10's where a path is given, else noise, which is as fast."""
-        if self.data is None:
-            generator = np.random.default_rng(0)
-            return generator.integers(0, 256, (50_000, 32, 32, 3), np.uint8), generator.integers(0, 10, 50_000)
-        found = open_data(path=self.data, dataset=None, image_size=32, cache=cache_folder(), notify=print)
+        """The training images (N, 32, 32, 3) and their labels (N,) of `data`, or of `dataset` by name."""
+        found = open_data(path=self.data, dataset=self.dataset, image_size=32, cache=cache_folder())
         return found.train_images, found.train_labels
 
 

@@ -1,14 +1,15 @@
-"""The limit: the step on tensors that are on the device already, and nothing else; on a GPU compiled and graphed."""
+"""The limit: the step on tensors that are on the device already; on a GPU compiled, and as a CUDA graph."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from benchmarks.contenders.setup import Clock, Measured, Setup
-from framework.run.allocator import keep_memory
-from framework.engine.cuda_graph import graphed
-from framework.engine.precision import arithmetic
+from benchmarks.baselines.setup import Clock, Measured, Setup
+from framework.engine.autocast import autocast
+from framework.engine.cuda_graph import cuda_graphed
+from framework.ops import OperatorOverrides
+from framework.run.allocator import keep_freed_memory
 
 
 class Value(NamedTuple):
@@ -19,7 +20,7 @@ class Value(NamedTuple):
 
 def run(setup: Setup) -> Measured:
     """Images a second, and the memory of workers."""
-    keep_memory()  # as ours does: the limit is the best step that is known
+    keep_freed_memory()  # as ours does: the limit is the best step that is known
     network, loss = setup.network().train(), setup.loss()
     optimizer = setup.optimizer(network)
     images = setup.to_device(torch.randn(setup.batch_size, 3, 32, 32))
@@ -27,7 +28,7 @@ def run(setup: Setup) -> Measured:
     forward = torch.compile(network) if setup.device.type == "cuda" else network
 
     def step(images: Tensor, labels: Tensor) -> Value:
-        with arithmetic(setup.device, setup.precision):
+        with autocast(setup.device, setup.precision), OperatorOverrides():
             logits = forward(images)
         value = loss(logits.float(), labels)
         optimizer.zero_grad()
@@ -35,7 +36,7 @@ def run(setup: Setup) -> Measured:
         optimizer.step()
         return Value(value.detach())
 
-    take = graphed(step, setup.device) if setup.device.type == "cuda" else step
+    take = cuda_graphed(step, setup.device) if setup.device.type == "cuda" else step
     clock = Clock(setup)
     while True:
         take(images, labels)

@@ -28,7 +28,7 @@ class Digits(Dataset[tuple[Tensor, int]]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """An image as it is seen this time, and its label."""
+        """An image as it is augmented this time, and its label."""
         return self.change(self.images[index]), int(self.labels[index])
 
 
@@ -38,17 +38,17 @@ def loader() -> DataLoader[Any]:
     return DataLoader(Digits(), BATCH, shuffle=True, drop_last=True, generator=generator)
 
 
-def network() -> nn.Module:
+def network(in_channels: int = 1) -> nn.Module:
     """Convolutions, batch normalisation and dropout."""
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3, 1, 1), nn.BatchNorm2d(16), nn.ReLU(), nn.Dropout(0.3),
+        nn.Conv2d(in_channels, 16, 3, 1, 1), nn.BatchNorm2d(16), nn.ReLU(), nn.Dropout(0.3),
         nn.Conv2d(16, 32, 3, 2, 1), nn.BatchNorm2d(32), nn.ReLU(),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10),
     )  # fmt: skip
 
 
-def finish(folder: Path, model: nn.Module) -> None:
-    """Leaves the SHA-256 of the final weights."""
+def write_digest(folder: Path, model: nn.Module) -> None:
+    """Leaves the SHA-256 of the final weights in final.sha256."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.cpu().numpy().tobytes())
