@@ -1,6 +1,11 @@
-"""Networks, each created by its registered name."""
+"""Networks, created by their registered names."""
 
-from architectures import c1c2c3c40, c1c2c3c40_gated, c1c2c3c40_mirror, c1c2c3c40_reference
+from architectures import (  # noqa: F401 - imported to be registered
+    c1c2c3c40,
+    c1c2c3c40_gated_mirror,
+    c1c2c3c40_mirror,
+    c1c2c3c40_reference,
+)
 from architectures.factory import create
 from architectures.pretrained import PRETRAINED, PretrainedWeights, Published, WeightsError, pretrained_weights
 from architectures.registry import ArchitectureError, names, options, register
@@ -12,10 +17,6 @@ __all__ = [
     "PretrainedWeights",
     "Published",
     "WeightsError",
-    "c1c2c3c40",
-    "c1c2c3c40_gated",
-    "c1c2c3c40_mirror",
-    "c1c2c3c40_reference",
     "create",
     "names",
     "options",

@@ -1,17 +1,15 @@
-"""The family C1 C2 C3 C4 0: four blocks of convolutions, global average pooling, a head.
+"""The family C1 C2 C3 C4 0: four blocks of convolutions, global average pooling, a classifier head.
 
-Every block but C1 begins with a transition that halves the map: by a 3x3 convolution of stride 2, by the same behind a
-blur, by max-pooling in front of the same convolution, or not at all, where the dilation of all that follows doubles
-instead (Yu et al. 2017, Dilated Residual Networks, section 2). The four forms have the same parameters.
-
-`rate` is 1 but for the last form, where it is the dilation that stands for the halvings so far: 2 in C2, 4 in C3, 8 in
-C4.
+Each of C2, C3 and C4 begins with a transition that halves height and width: a 3x3 convolution of stride 2, the same
+behind a blur, or max-pooling in front of a convolution of stride 1. The fourth form keeps the size and doubles the
+dilation of all that follows instead (Yu et al. 2017, Dilated Residual Networks, section 2). All four have the same
+parameters.
 """
 
 import functools
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 from torch import nn
 
@@ -20,13 +18,13 @@ from architectures.primitives import Activation, Norm, Residual, conv_norm_act, 
 from architectures.registry import ArchitectureError, register
 
 Down = Literal["stride", "blur", "maxpool", "dilation"]
-"""How a transition takes in more of the image."""
+"""The form of the transitions."""
 
-DEEPEST = 100
-"""The most residuals, or pairs of them, in a block."""
+Head = Literal["fc", "conv3x3"]
+"""The classifier behind global average pooling."""
 
-Head = Literal["fc", "conv1x1", "conv3x3"]
-"""What stands between the pooled features and the classes."""
+MAX_DEPTH = 100
+"""The most residual blocks, or pairs of them, that one of C1 to C4 may have."""
 
 
 def transition(
@@ -34,15 +32,16 @@ def transition(
     out_channels: int,
     *,
     down: Down = "stride",
-    rate: int = 1,
+    dilation: int = 1,
     separable: bool = False,
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.ReLU,
 ) -> nn.Sequential:
-    """A 3x3 convolution that halves the map, (N, in_channels, H, W) -> (N, out_channels, ceil(H / 2), ceil(W / 2)).
+    """A 3x3 convolution that halves the size, (N, in_channels, H, W) -> (N, out_channels, ceil(H / 2), ceil(W / 2)).
 
-    With `down` 'blur' a `Blur` stands in front of it. With 'dilation' it keeps the map's size and has half the dilation
-    of what follows; with 'maxpool' an odd size is rounded down. Raises ArchitectureError for another form.
+    With `down` 'blur' a `Blur` precedes it. With 'maxpool' an odd size is rounded down. With 'dilation' the size stays,
+    and the convolution has half of `dilation`, which is that of the layers behind it. Raises ArchitectureError for
+    another form.
     """
     convolution = separable_conv_norm_act if separable else conv_norm_act
     if down == "stride":
@@ -51,130 +50,59 @@ def transition(
         conv = convolution(in_channels, out_channels, stride=2, norm=norm, act=act)
         return nn.Sequential(OrderedDict(blur=Blur(in_channels), conv=conv))
     if down == "dilation":
-        return convolution(in_channels, out_channels, dilation=max(rate // 2, 1), norm=norm, act=act)
+        return convolution(in_channels, out_channels, dilation=max(dilation // 2, 1), norm=norm, act=act)
     if down == "maxpool":
         conv = convolution(in_channels, out_channels, norm=norm, act=act)
         return nn.Sequential(OrderedDict(pool=nn.MaxPool2d(2), conv=conv))
     raise ArchitectureError(f"unknown transition {down!r}; valid: {', '.join(get_args(Down))}")
 
 
-def block_c1(
-    in_channels: int, out_channels: int, *, depth: int = 1, norm: Norm = nn.BatchNorm2d, act: Activation = nn.ReLU
-) -> nn.Sequential:
-    """C1, at the size of the image: a dense convolution, then `depth` separable residuals.
-
-    (N, in_channels, H, W) -> (N, out_channels, H, W).
-    """
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["stem"] = conv_norm_act(in_channels, out_channels, norm=norm, act=act)
-    for number in range(1, depth + 1):
-        layers[f"separable{number}"] = separable_residual(out_channels, norm=norm, act=act)
-    return nn.Sequential(layers)
-
-
-def block_c2(
-    in_channels: int,
-    out_channels: int,
-    *,
-    depth: int = 1,
-    down: Down = "stride",
-    rate: int = 1,
-    norm: Norm = nn.BatchNorm2d,
-    act: Activation = nn.ReLU,
-) -> nn.Sequential:
-    """C2, at half the size: a transition, then `depth` pairs of a basic and a dilated separable residual."""
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["down"] = transition(in_channels, out_channels, down=down, rate=rate, norm=norm, act=act)
-    for number in range(1, depth + 1):
-        layers[f"basic{number}"] = basic_residual(out_channels, dilation=rate, norm=norm, act=act)
-        layers[f"separable{number}"] = separable_residual(out_channels, dilation=2 * rate, norm=norm, act=act)
-    return nn.Sequential(layers)
-
-
-def block_c3(
-    in_channels: int,
-    out_channels: int,
-    *,
-    depth: int = 1,
-    down: Down = "stride",
-    rate: int = 1,
-    separable: bool = False,
-    norm: Norm = nn.BatchNorm2d,
-    act: Activation = nn.ReLU,
-) -> nn.Sequential:
-    """C3, at a quarter: a transition, then `depth` pairs of a dense and a separable residual, both dilated.
-
-    With `separable` the transition is separable too.
-    """
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["down"] = transition(
-        in_channels, out_channels, down=down, rate=rate, separable=separable, norm=norm, act=act
-    )
-    for number in range(1, depth + 1):
-        layers[f"dense{number}"] = dense_residual(out_channels, dilation=2 * rate, norm=norm, act=act)
-        layers[f"separable{number}"] = separable_residual(out_channels, dilation=2 * rate, norm=norm, act=act)
-    return nn.Sequential(layers)
-
-
-def block_c4(
-    in_channels: int,
-    out_channels: int,
-    *,
-    depth: int = 0,
-    down: Down = "stride",
-    rate: int = 1,
-    norm: Norm = nn.BatchNorm2d,
-    act: Activation = nn.ReLU,
-) -> nn.Sequential:
-    """C4, at an eighth: a depthwise separable transition, then `depth` separable residuals."""
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["down"] = transition(in_channels, out_channels, down=down, rate=rate, separable=True, norm=norm, act=act)
-    for number in range(1, depth + 1):
-        layers[f"separable{number}"] = separable_residual(out_channels, dilation=rate, norm=norm, act=act)
-    return nn.Sequential(layers)
-
-
-def dense_residual(
-    channels: int, *, dilation: int = 1, norm: Norm = nn.BatchNorm2d, act: Activation = nn.ReLU
-) -> Residual:
-    """A dense 3x3 convolution and a shortcut."""
+def dense_residual(channels: int, *, dilation: int = 1, norm: Norm, act: Activation) -> Residual:
+    """A dense 3x3 convolution and a shortcut, (N, channels, H, W) -> the same shape."""
     return Residual(conv_norm_act(channels, channels, dilation=dilation, norm=norm, act=None), act)
 
 
-def basic_residual(
-    channels: int, *, dilation: int = 1, norm: Norm = nn.BatchNorm2d, act: Activation = nn.ReLU
-) -> Residual:
+def basic_residual(channels: int, *, dilation: int = 1, norm: Norm, act: Activation) -> Residual:
     """Two dense 3x3 convolutions and a shortcut: the basic block of He et al. 2016, figure 5 left."""
     first = conv_norm_act(channels, channels, dilation=dilation, norm=norm, act=act)
     second = conv_norm_act(channels, channels, dilation=dilation, norm=norm, act=None)
     return Residual(nn.Sequential(first, second), act)
 
 
-def separable_residual(
-    channels: int, *, dilation: int = 1, norm: Norm = nn.BatchNorm2d, act: Activation = nn.ReLU
-) -> Residual:
+def separable_residual(channels: int, *, dilation: int = 1, norm: Norm, act: Activation) -> Residual:
     """A depthwise separable 3x3 convolution and a shortcut."""
     return Residual(separable_conv_norm_act(channels, channels, dilation=dilation, norm=norm, act=None), act)
 
 
 def pooled_head(channels: int, num_classes: int, head: Head = "fc") -> nn.Sequential:
-    """Block 0: global average pooling, then the classes, (N, channels, H, W) -> (N, num_classes).
+    """Block 0: global average pooling, then the classifier, (N, channels, H, W) -> (N, num_classes).
 
-    'fc' is a linear layer and 'conv1x1' the same arithmetic as a convolution. 'conv3x3' is a convolution with padding
-    1 on the pooled 1x1 map, of whose nine taps only the centre ever meets data.
-    Raises ArchitectureError for another head.
+    'fc' is a linear layer. 'conv3x3' is a convolution with padding 1 on the pooled 1x1 map: only the centre of its nine
+    taps ever sees data. Raises ArchitectureError for another head.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(pool=nn.AdaptiveAvgPool2d(1))
     if head == "fc":
         layers["flatten"] = nn.Flatten()
         layers["fc"] = nn.Linear(channels, num_classes)
-    elif head in get_args(Head):
-        kernel = 3 if head == "conv3x3" else 1
-        layers["conv"] = nn.Conv2d(channels, num_classes, kernel, padding=kernel // 2)
+    elif head == "conv3x3":
+        layers["conv"] = nn.Conv2d(channels, num_classes, 3, padding=1)
         layers["flatten"] = nn.Flatten()
     else:
         raise ArchitectureError(f"unknown head {head!r}; valid: {', '.join(get_args(Head))}")
     return nn.Sequential(layers)
+
+
+def check_widths(widths: Sequence[int], blocks: int) -> None:
+    """Raises ArchitectureError unless there is a positive number of channels for each of the blocks."""
+    if len(widths) != blocks or min(widths) < 1:
+        raise ArchitectureError(f"widths {list(widths)}: valid are {blocks} positive numbers, for C1 to C{blocks}")
+
+
+def check_depths(depths: Sequence[int], blocks: int) -> None:
+    """Raises ArchitectureError unless there is a number from 0 to MAX_DEPTH for each of the blocks."""
+    if len(depths) != blocks or min(depths) < 0 or max(depths) > MAX_DEPTH:
+        valid = f"{blocks} numbers from 0 to {MAX_DEPTH}, for C1 to C{blocks}"
+        raise ArchitectureError(f"depths {list(depths)}: valid are {valid}")
 
 
 @register("c1c2c3c40")
@@ -193,52 +121,74 @@ def c1c2c3c40(
 ) -> nn.Sequential:
     """The default: three 3x3 convolutions of stride 2, images (N, in_channels, H, W) to logits (N, num_classes).
 
-    `widths` are the channels of C1 to C4, all scaled by `width`; `depths` count the residuals of C1 and C4 and the
-    pairs of them in C2 and C3; `down` is the form of every `transition`; with `separable_c3` the transition to C3 is
-    depthwise separable. Raises ArchitectureError for a wrong number of them, or a width that leaves a block without
-    channels.
+    `widths` are the channels of C1 to C4, all multiplied by `width`; `depths` are the numbers of residual blocks in C1
+    and C4 and of pairs of them in C2 and C3; `down` is the form of every `transition`; with `separable_c3` the one of
+    C3 is depthwise separable, as that of C4 always is. Raises ArchitectureError for a wrong number of widths or depths,
+    a `width` that leaves a block without channels, and as `transition` and `pooled_head` do.
     """
-    if len(widths) != 4 or min(channels := [round(width * w) for w in widths]) < 1:
-        raise ArchitectureError(f"widths {list(widths)} scaled by {width}: they have to be four positive numbers")
-    if len(depths) != 4 or min(depths) < 0 or max(depths) > DEEPEST:
-        raise ArchitectureError(
-            f"depths {list(depths)}: they have to be four numbers from 0 to {DEEPEST}, for C1 to C4"
-        )
-    c1, c2, c3, c4 = channels
-    rates = (2, 4, 8) if down == "dilation" else (1, 1, 1)
-    shared: list[dict[str, Any]] = [
-        {"depth": depth, "down": down, "rate": rate, "norm": norm, "act": act}
-        for depth, rate in zip(depths[1:], rates, strict=True)
-    ]
+    check_widths(widths, blocks=4)
+    check_depths(depths, blocks=4)
+    w1, w2, w3, w4 = scaled = [round(width * channels) for channels in widths]
+    if min(scaled) < 1:
+        raise ArchitectureError(f"width {width} scales the widths {list(widths)} to {scaled}: valid is at least 1 each")
+    # The dilation of each block: where nothing is halved, it doubles instead.
+    d2, d3, d4 = (2, 4, 8) if down == "dilation" else (1, 1, 1)
+    halve = functools.partial(transition, down=down, norm=norm, act=act)
+    dense, basic, separable = (
+        functools.partial(residual, norm=norm, act=act)
+        for residual in (dense_residual, basic_residual, separable_residual)
+    )
     return nn.Sequential(
         OrderedDict(
-            c1=block_c1(in_channels, c1, depth=depths[0], norm=norm, act=act),
-            c2=block_c2(c1, c2, **shared[0]),
-            c3=block_c3(c2, c3, separable=separable_c3, **shared[1]),
-            c4=block_c4(c3, c4, **shared[2]),
-            head=pooled_head(c4, num_classes, head),
+            c1=_block(
+                {"stem": conv_norm_act(in_channels, w1, norm=norm, act=act)},
+                depths[0],
+                separable=lambda: separable(w1),
+            ),
+            c2=_block(
+                {"down": halve(w1, w2, dilation=d2)},
+                depths[1],
+                basic=lambda: basic(w2, dilation=d2),
+                separable=lambda: separable(w2, dilation=2 * d2),
+            ),
+            c3=_block(
+                {"down": halve(w2, w3, dilation=d3, separable=separable_c3)},
+                depths[2],
+                dense=lambda: dense(w3, dilation=2 * d3),
+                separable=lambda: separable(w3, dilation=2 * d3),
+            ),
+            c4=_block(
+                {"down": halve(w3, w4, dilation=d4, separable=True)},
+                depths[3],
+                separable=lambda: separable(w4, dilation=d4),
+            ),
+            head=pooled_head(w4, num_classes, head),
         )
     )
 
 
+def _block(first: dict[str, nn.Module], depth: int, **residuals: Callable[[], nn.Module]) -> nn.Sequential:
+    """The first layer, then the residual blocks in turn, `depth` times."""
+    layers = OrderedDict(first)
+    for number in range(1, depth + 1):
+        for kind, make in residuals.items():
+            layers[f"{kind}{number}"] = make()
+    return nn.Sequential(layers)
+
+
 register("c1c2c3c40_maxpool")(functools.partial(c1c2c3c40, down="maxpool"))
-"""The network to be fixed: the default with max-pooling in place of its strides."""
+"""The baseline: the default with max-pooling in place of its strides."""
 
 register("c1c2c3c40_dilated")(functools.partial(c1c2c3c40, down="dilation", widths=(16, 24, 32, 96)))
-"""The default with dilation in place of its strides, so that every map has the size of the image.
+"""The default with dilation in place of its strides, so every feature map has the size of the image.
 
-Narrower, since every parameter of a convolution is then used at every pixel.
+Narrower, since every weight of a convolution is then used at every pixel.
 """
 
 register("c1c2c3c40_quick")(
     functools.partial(c1c2c3c40, widths=(24, 64, 80, 256), depths=(0, 1, 1, 0), separable_c3=True, act=nn.SiLU)
 )
-"""For the least time to an accuracy: nothing but the stem at the image's size, whose maps leave a CPU's caches.
+"""For the least time to an accuracy: only the stem is at full resolution, where feature maps exceed a CPU's caches.
 
-Its parameters are at half the size, where each is used 256 times an image, in widths that fill whole vectors.
+Most parameters are at half resolution, used 256 times an image, in widths that fill whole vector registers.
 """
-
-register("c1c2c3c40_small")(
-    functools.partial(c1c2c3c40, widths=(24, 48, 48, 192), depths=(0, 1, 1, 0), separable_c3=True, act=nn.SiLU)
-)
-"""The same with fewer than 100,000 parameters."""

@@ -1,13 +1,12 @@
-"""The family's quick form with maps in mirrored pairs, or eights."""
+"""The family's quick form, made reflection-equivariant."""
 
-import functools
 from collections.abc import Sequence
 
 from torch import nn
 
 from architectures.c1c2c3c40 import Down, c1c2c3c40
-from architectures.mirror import mirrored
 from architectures.primitives import Activation, Norm
+from architectures.reflection import reflection_equivariant
 from architectures.registry import register
 
 
@@ -21,13 +20,11 @@ def c1c2c3c40_mirror(
     down: Down = "stride",
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.SiLU,
-    turned: Sequence[str] = (),
 ) -> nn.Module:
-    """`c1c2c3c40_quick` with kernels that pairs of maps share, and so wider for the same parameters.
+    """`c1c2c3c40_quick` with weights shared by reflected pairs of channels, so wider for the same parameters.
 
-    Images (N, in_channels, H, W) to logits (N, num_classes). `widths` count all maps of a pair; `depths` and `down` are
-    `c1c2c3c40`'s; in the blocks named by `turned`, the first ones, maps come in eights. Raises ArchitectureError for
-    what `mirrored` cannot tie, and as `c1c2c3c40` does.
+    Images (N, in_channels, H, W) to logits (N, num_classes). `widths` count both channels of each pair; `depths` and
+    `down` are those of `c1c2c3c40`. Raises ArchitectureError as `reflection_equivariant` and `c1c2c3c40` do.
     """
     network = c1c2c3c40(
         num_classes=num_classes,
@@ -39,13 +36,4 @@ def c1c2c3c40_mirror(
         norm=norm,
         act=act,
     )
-    return mirrored(network, turned)
-
-
-register("c1c2c3c40_mirror_small")(functools.partial(c1c2c3c40_mirror, widths=(32, 64, 80, 288)))
-"""The same with fewer than 100,000 parameters."""
-
-register("c1c2c3c40_dihedral")(
-    functools.partial(c1c2c3c40_mirror, widths=(64, 192, 208, 288), turned=("c1", "c2", "c3"))
-)
-"""With maps in eights up to C3, and so twice as wide there: for a GPU, at four times the multiply-adds."""
+    return reflection_equivariant(network)

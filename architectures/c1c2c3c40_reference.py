@@ -1,11 +1,12 @@
 """The network as the assignment's author wrote it down, layer by layer.
 
-Two things in the notes do not add up. C3's first convolution is noted with stride 1, but only stride 2 gives the
-receptive field of 57 and the map of 7x7 that stand beside it, and the three strided layers that were asked for. And
-121 is the field before C4's closing convolution, which makes it 137.
+Two notes of the author do not add up. C3's first convolution is noted with stride 1, but only stride 2 gives the
+receptive field of 57 noted beside it, feature maps of 7x7, and the three strided layers asked for. And 121 is the
+receptive field before C4's closing convolution, which makes it 137.
 
-It is also blind to three quarters of the image: dilation 2 keeps every output of C1 on one lattice of the pixels, and
-C2's stride picks one lattice out. Only the pixels in odd rows and odd columns, 256 of 1,024, reach the logits.
+Three quarters of the pixels cannot reach its logits. With dilation 2 throughout C1, an output of C1 depends on every
+second row and column only, and C2's stride of 2 keeps one of the four such grids: odd rows and odd columns, 256 of
+1,024 pixels.
 """
 
 from collections import OrderedDict
@@ -13,9 +14,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from architectures.c1c2c3c40 import Head, pooled_head
+from architectures.c1c2c3c40 import Head, check_widths, pooled_head
 from architectures.primitives import Activation, Norm, conv_norm_act, separable_conv_norm_act
-from architectures.registry import ArchitectureError, register
+from architectures.registry import register
 
 
 @register("c1c2c3c40_reference")
@@ -30,11 +31,10 @@ def c1c2c3c40_reference(
 ) -> nn.Sequential:
     """Images (N, in_channels, H, W) to logits (N, num_classes); `widths` are the channels of C1 to C4.
 
-    For 32x32 images the maps are 32, 15, 7 and 4 pixels wide and the receptive field at the end of the blocks is 13,
-    33, 57 and 137. Raises ArchitectureError unless there are four positive widths.
+    For 32x32 images the feature maps are 32, 15, 7 and 4 pixels wide, and the receptive field at the end of the blocks
+    is 13, 33, 57 and 137. Raises ArchitectureError unless there are four positive widths.
     """
-    if len(widths) != 4 or min(widths) < 1:
-        raise ArchitectureError(f"widths {list(widths)}: they have to be four positive numbers")
+    check_widths(widths, blocks=4)
     w1, w2, w3, w4 = widths
 
     def dense(inputs: int, outputs: int, *, stride: int = 1, padding: int = 2, dilation: int = 2) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""Networks made by name: their options checked first, their weights new or pretrained."""
+"""Networks created by name: options checked first, weights new or pretrained."""
 
 import difflib
 import inspect
@@ -6,22 +6,24 @@ from typing import Any
 
 from torch import nn
 
-from architectures.pretrained import PretrainedWeights, pretrained_weights
+from architectures.pretrained import PretrainedWeights, architecture_of, pretrained_weights
 from architectures.registry import ArchitectureError, Builder, find, options
 
 
 def create(name: str, *, num_classes: int = 10, pretrained: bool = False, **options: Any) -> nn.Module:
-    """A network by its name, or by `package.module:callable`, found from the current folder too.
+    """A network by its registered name, or by `package.module:callable`, looked up in the current folder too.
 
-    Its weights are new, or with `pretrained` those of `weights/`. Options that are not given are then the ones of that
-    training, and others are refused. Raises ArchitectureError for a name or option that does not exist, an option that
-    is missing, a name that a plug-in takes from another, a plug-in that cannot be loaded, a builder that gives no
-    nn.Module, and where there are no pretrained weights of that name and those options; WeightsError if their file is
-    missing or damaged.
+    With `pretrained` the name is one of PRETRAINED, options default to those of its training, and other values are
+    refused. Raises ArchitectureError for a name or option that does not exist, a required option that is missing, a
+    name registered twice, a plug-in that cannot be loaded, a builder that returns no nn.Module, and pretrained weights
+    that do not exist for this name with these options; WeightsError if their file is missing or damaged.
     """
-    builder = find(name)
+    architecture = architecture_of(name)
+    if architecture != name and not pretrained:
+        raise ArchitectureError(f"{name!r} names weights: valid are pretrained=True, or {architecture!r} for new ones")
+    builder = find(architecture)
     given = {"num_classes": num_classes, **options}
-    _check_options(name, builder, given)
+    _check_options(architecture, builder, given)
     weights = pretrained_weights(name) if pretrained else None
     if weights is not None:
         _check_trained_with(name, weights, given)
@@ -50,15 +52,15 @@ def _check_options(name: str, builder: Builder, given: dict[str, Any]) -> None:
 
 
 def _check_trained_with(name: str, weights: PretrainedWeights, given: dict[str, Any]) -> None:
-    trained = {**options(name), **weights.options}
+    trained = {**options(architecture_of(name)), **weights.options}
     for option, value in given.items():
-        if _listed(value) != _listed(trained.get(option)):
+        if _as_json(value) != _as_json(trained.get(option)):
             raise ArchitectureError(
                 f"{name!r} was trained with {option} {trained.get(option)!r}, not {value!r}: "
                 "its pretrained weights are for that alone"
             )
 
 
-def _listed(value: Any) -> Any:
-    """A tuple as the list that JSON makes of it."""
+def _as_json(value: Any) -> Any:
+    """A tuple as the list that JSON has in its place."""
     return list(value) if isinstance(value, tuple) else value

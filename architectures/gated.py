@@ -1,7 +1,7 @@
-"""Residuals that look around by depthwise kernels of several reaches, and choose among maps by a gate.
+"""Residual blocks of depthwise convolutions of several kernel sizes, and a gate.
 
-A share of the maps is a part of their first half and the same part of their second: where maps come in mirrored pairs
-(`architectures.mirror`), the two of a pair stay together.
+Where channels are split into groups, a group is a part of the first half of the channels and the same part of the
+second, which keeps the pairs of `architectures.reflection` together.
 """
 
 from collections import OrderedDict
@@ -15,67 +15,65 @@ from architectures.primitives import Activation, Norm, same_padding
 from architectures.registry import ArchitectureError
 
 
-def channel_axis(maps: Tensor) -> int:
-    """Which axis in memory the channels of `maps` (N, C, H, W) are to be: the last one, on a GPU the first.
+def channel_dim(x: Tensor) -> int:
+    """The dimension of memory that the channels of `x` (N, C, H, W) should have: the last on a CPU, else the first.
 
-    With the channels before the images pointwise and depthwise convolutions are products of matrices as the maps lie
-    there, and sums by map are over what lies together. A CPU's convolutions like them last.
+    In CNHW order, pointwise and depthwise convolutions are GEMMs without a copy, and sums over a channel are over
+    contiguous memory. A CPU's convolutions are faster with channels last.
     """
-    return 3 if maps.device.type == "cpu" else 0
+    return 3 if x.device.type == "cpu" else 0
 
 
-def as_they_lie(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
-    """A function of each value of maps (N, C, H, W), written with the `channel_axis` first where it is.
+def apply_in_layout(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """An elementwise function of tensors (N, C, H, W), computed on CNHW views where `channel_dim` is the first.
 
-    A compiler would take the order of the dimensions for that in memory, and rearrange the output for what follows.
+    torch.compile would take the order of the dimensions for that in memory, and copy the output to it.
     """
-    if channel_axis(maps[0]):
-        return function(*maps)
-    return function(*(map.transpose(0, 1) for map in maps)).transpose(0, 1)
+    if channel_dim(inputs[0]):
+        return function(*inputs)
+    return function(*(x.transpose(0, 1) for x in inputs)).transpose(0, 1)
 
 
 class MixedDepthwise(nn.Module):
-    """A share of the maps as they are, and one seen by a depthwise kernel of each of the `kernels` and `dilations`.
+    """Groups of channels: the first unchanged, each other one convolved depthwise with its kernel size and dilation.
 
-    (N, channels, H, W) -> the same shape, as MixConv (Tan and Le 2019, section 3), whose kernels differ in size. What a
-    dilated one sees is averaged over 3x3 pixels first, so that those it skips count (Wang and Ji 2018, "Smoothed
-    dilated convolutions for improved dense prediction", section 4, learn the average's weights).
+    (N, channels, H, W) -> the same shape, as MixConv (Tan and Le 2019, section 3). A 3x3 average precedes a dilated
+    convolution, so that the pixels between its taps count (Wang and Ji 2018, "Smoothed dilated convolutions for
+    improved dense prediction", section 4, learn the weights of the average).
 
-    Raises ArchitectureError for channels that do not make equal shares of pairs, for kernels that are not odd, for
-    dilations that are not positive, and for more of one than of the other.
+    Raises ArchitectureError for channels that do not divide into equal groups of pairs, even kernels, dilations below
+    1, and kernels and dilations that differ in number.
     """
 
     def __init__(self, channels: int, kernels: Sequence[int], dilations: Sequence[int]) -> None:
         super().__init__()
         if len(kernels) != len(dilations):
-            raise ArchitectureError(
-                f"kernels {list(kernels)}, dilations {list(dilations)}: they have to be as many of each"
-            )
+            raise ArchitectureError(f"kernels {list(kernels)}, dilations {list(dilations)}: valid are as many of each")
         if any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
-            raise ArchitectureError(f"kernels {list(kernels)}: they have to be odd numbers, the pixels of a side")
+            raise ArchitectureError(f"kernels {list(kernels)}: valid are odd numbers, in pixels")
         if min(dilations, default=1) < 1:
-            raise ArchitectureError(f"dilations {list(dilations)}: they have to be positive numbers")
-        self.shares = len(kernels) + 1
-        if channels % (2 * self.shares):
+            raise ArchitectureError(f"dilations {list(dilations)}: valid are positive numbers")
+        self.groups = len(kernels) + 1
+        if channels % (2 * self.groups):
             raise ArchitectureError(
-                f"{channels} channels: they have to be a multiple of {2 * self.shares}, pairs for each of the "
-                f"{self.shares} shares that the kernels {list(kernels)} make with the one that stays as it is"
+                f"{channels} channels: valid is a multiple of {2 * self.groups}, pairs for each of {self.groups} groups"
+                f" (one unchanged, one for each of the kernels {list(kernels)})"
             )
-        share = channels // self.shares
         self.convs = nn.ModuleList(
-            _depthwise(share, kernel, dilation) for kernel, dilation in zip(kernels, dilations, strict=True)
+            _depthwise(channels // self.groups, kernel, dilation)
+            for kernel, dilation in zip(kernels, dilations, strict=True)
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """The shares keep their places; in memory the channels come by their `channel_axis`."""
-        axis = channel_axis(x)
-        maps = x.movedim(1, axis)
-        shares = maps.reshape(*maps.shape[:axis], 2, self.shares, -1, *maps.shape[axis + 1 :])
-        kept, *others = shares.unbind(axis + 1)
-        given = [share.flatten(axis, axis + 1).movedim(axis, 1) for share in others]
-        seen = [conv(share).movedim(1, axis) for conv, share in zip(self.convs, given, strict=True)]
-        joined = torch.stack([kept, *(share.reshape(kept.shape) for share in seen)], axis + 1)
-        return joined.reshape(maps.shape).movedim(axis, 1)
+        """Groups keep their places; the output lies in memory as `channel_dim` says."""
+        dim = channel_dim(x)
+        x = x.movedim(1, dim)
+        halves = x.reshape(*x.shape[:dim], 2, self.groups, -1, *x.shape[dim + 1 :])
+        unchanged, *others = halves.unbind(dim + 1)
+        inputs = [group.flatten(dim, dim + 1).movedim(dim, 1) for group in others]
+        outputs = [conv(group).movedim(1, dim) for conv, group in zip(self.convs, inputs, strict=True)]
+        stacked = torch.stack([unchanged, *(group.reshape(unchanged.shape) for group in outputs)], dim + 1)
+        return stacked.reshape(x.shape).movedim(dim, 1)
 
 
 def _depthwise(channels: int, kernel: int, dilation: int) -> nn.Module:
@@ -85,10 +83,9 @@ def _depthwise(channels: int, kernel: int, dilation: int) -> nn.Module:
 
 
 class GatedPointwise(nn.Module):
-    """Two pointwise convolutions, one of which gates the other, and a third; (N, channels, H, W) -> the same.
+    """conv_out(act(conv_gate(x)) * conv_value(x)), all pointwise; (N, channels, H, W) -> the same shape.
 
-    Dauphin et al. 2017, "Language modeling with gated convolutional networks", section 2, for a gate that is `act` of
-    its input as in Shazeer 2020, "GLU variants improve Transformer", section 2.
+    A gated linear unit (Dauphin et al. 2017, section 2), SwiGLU with SiLU for `act` (Shazeer 2020, section 2).
     """
 
     def __init__(self, channels: int, act: Activation) -> None:
@@ -98,17 +95,16 @@ class GatedPointwise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Each pixel by itself."""
-        gated = as_they_lie(lambda gate, value: self.act(gate) * value, self.conv_gate(x), self.conv_value(x))
+        gated = apply_in_layout(lambda gate, value: self.act(gate) * value, self.conv_gate(x), self.conv_value(x))
         output: Tensor = self.conv_out(gated)
         return output
 
 
 class GatedResidual(nn.Module):
-    """scale * x + body(x), for a body of `MixedDepthwise`, normalisation and `GatedPointwise`; (N, channels, H, W).
+    """scale * x + body(x), where the body is `MixedDepthwise`, a normalisation and `GatedPointwise`; (N, C, H, W).
 
-    `scale` is learnt, one number a map, from 1. In mixed precision the sum stays in float32, which it takes twice the
-    memory for: in bfloat16 it was 0.7 points worse (docs/record.md, fifteenth session). Raises ArchitectureError as
-    MixedDepthwise does.
+    `scale` is learnt, one number a channel, from 1. In mixed precision the sum stays in float32, at twice the memory:
+    in bfloat16 the accuracy was 0.7 points lower (docs/findings.md). Raises ArchitectureError as MixedDepthwise does.
     """
 
     def __init__(
@@ -125,6 +121,6 @@ class GatedResidual(nn.Module):
         self.scale = nn.Parameter(torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The shape of x."""
+        """The same shape."""
         scale = self.scale[None, :, None, None]
-        return as_they_lie(lambda change, scale, x: change + scale * x, self.body(x), scale, x)
+        return apply_in_layout(lambda change, scale, x: change + scale * x, self.body(x), scale, x)

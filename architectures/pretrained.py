@@ -1,8 +1,8 @@
-"""Pretrained weights: which there are, and the proof that a file is the one that was published.
+"""Pretrained weights: which there are, and the check that a file is the published one.
 
-A file stands in `weights/`, beside this package, whose README.md is the model card. It holds tensors and text in the
-format of safetensors, nothing that could be run. The text describes the training: classes, mean and deviation, image
-size, options of the architecture. The SHA-256 below fixes tensors and text alike.
+The files are in `weights/`, whose README.md is the model card. They are safetensors: tensors, and as text the classes,
+mean and standard deviation, image size and options of the training. Loading one runs no code. A name is that of an
+architecture, or `architecture.tag` for further weights of the same architecture, as in timm.
 """
 
 import hashlib
@@ -23,51 +23,66 @@ FOLDER = Path(__file__).resolve().parents[1] / "weights"
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What is vouched for: the SHA-256 of a file, and the share of the test images that its network gets right."""
+    """The architecture, the SHA-256 of the file, and the accuracy on the test images, from 0 to 1."""
 
+    architecture: str
     sha256: str
     test_accuracy: float
 
 
 PRETRAINED: Mapping[str, Published] = {
     "c1c2c3c40": Published(
-        sha256="2b90e89a40c60884e457cb13dd7187db1a463e1ee1bd2e5b0ffddde75e11891e", test_accuracy=0.8893
+        architecture="c1c2c3c40",
+        sha256="2b90e89a40c60884e457cb13dd7187db1a463e1ee1bd2e5b0ffddde75e11891e",
+        test_accuracy=0.8893,
     ),
     "c1c2c3c40_gated_mirror": Published(
-        sha256="7fcd4aa04d4ac928cb910645d3b4a641ce8406fe8fd5f24be92d8815d93ffa4e", test_accuracy=0.9570
+        architecture="c1c2c3c40_gated_mirror",
+        sha256="7fcd4aa04d4ac928cb910645d3b4a641ce8406fe8fd5f24be92d8815d93ffa4e",
+        test_accuracy=0.9570,
     ),
     "c1c2c3c40_gated_mirror_small": Published(
-        sha256="a8698fee475bd85d1da50665544f8183e90bc7309e45247cafc25895d45d7359", test_accuracy=0.9518
+        architecture="c1c2c3c40_gated_mirror_small",
+        sha256="a8698fee475bd85d1da50665544f8183e90bc7309e45247cafc25895d45d7359",
+        test_accuracy=0.9518,
     ),
     "c1c2c3c40_mirror": Published(
-        sha256="a3845fd5ba853ea4c70e1c600712345273c96d8a8def6a60be9bf1619ca3aedd", test_accuracy=0.9480
+        architecture="c1c2c3c40_mirror",
+        sha256="a3845fd5ba853ea4c70e1c600712345273c96d8a8def6a60be9bf1619ca3aedd",
+        test_accuracy=0.9480,
     ),
-    "c1c2c3c40_mirror_small": Published(
-        sha256="8538212a28c5c9b309fd9ab020c19020bb2afc788a14e7d8c51d2713717a45af", test_accuracy=0.9334
+    "c1c2c3c40_mirror.seed_1": Published(
+        architecture="c1c2c3c40_mirror",
+        sha256="0b706ffef95075c9265a5fed2029027ebf18ea19ada1cf2b348110b6089254a3",
+        test_accuracy=0.9475,
+    ),
+    "c1c2c3c40_mirror.seed_2": Published(
+        architecture="c1c2c3c40_mirror",
+        sha256="7a20e0501fb9439868e97d30855eef84239e0e2b6f4a345061bb129d6a13e9bc",
+        test_accuracy=0.9480,
     ),
     "c1c2c3c40_quick": Published(
-        sha256="b2c96d3ec7fa84e60216c8f8178aef3cbd33e11b4253738b4038f834b55e3a97", test_accuracy=0.9228
-    ),
-    "c1c2c3c40_small": Published(
-        sha256="0cae1dfcd3dbd110f004c3ad2d6417fcb91deff7ac21bf0679aefb7c078ddbee", test_accuracy=0.8994
+        architecture="c1c2c3c40_quick",
+        sha256="b2c96d3ec7fa84e60216c8f8178aef3cbd33e11b4253738b4038f834b55e3a97",
+        test_accuracy=0.9228,
     ),
 }
-"""By the name of the architecture; the file of a name is `weights/<name>.safetensors`."""
+"""By name; the file is `weights/<name>.safetensors`."""
 
 
 class WeightsError(ValueError):
-    """A file of published weights that is missing or not as it was published."""
+    """A file of published weights that is missing, or differs from the published one."""
 
     exit_code: int = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainedWeights:
-    """What a file of published weights holds.
+    """The content of a file of published weights.
 
-    `tensors` is a state dict. `description` says of the training: `arch`, `arch_options`, `in_channels`, `image_size`
-    (pixels), `class_names` in the order of the logits, `mean` and `std` of each channel on the scale 0 to 1, `data`,
-    `data_hash`, `precision` and `augment_on`.
+    `tensors` is a state dict. `description` has `arch`, `arch_options`, `in_channels`, `image_size` (pixels),
+    `class_names` in the order of the logits, `mean` and `std` of each channel on the scale 0 to 1, `data`, `data_hash`,
+    `precision` and `augment_on`.
     """
 
     path: Path
@@ -76,7 +91,7 @@ class PretrainedWeights:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the builder of the architecture is called with."""
+        """The options that the architecture was built with."""
         return {
             "num_classes": len(self.description["class_names"]),
             "in_channels": self.description["in_channels"],
@@ -84,10 +99,15 @@ class PretrainedWeights:
         }
 
 
-def pretrained_weights(name: str) -> PretrainedWeights:
-    """The published weights of an architecture, on the CPU.
+def architecture_of(name: str) -> str:
+    """The architecture of a name in PRETRAINED; any other name is returned as it is."""
+    return PRETRAINED[name].architecture if name in PRETRAINED else name
 
-    Raises ArchitectureError if there are none of that name, WeightsError if the file is missing or damaged.
+
+def pretrained_weights(name: str) -> PretrainedWeights:
+    """The published weights of a name in PRETRAINED, on the CPU.
+
+    Raises ArchitectureError for another name, WeightsError if the file is missing or damaged.
     """
     if name not in PRETRAINED:
         raise ArchitectureError(f"there are no pretrained weights of {name!r}. Valid: {', '.join(sorted(PRETRAINED))}")

@@ -1,4 +1,4 @@
-"""The few convolutions that every network here is built from.
+"""The layers that every network here is built from.
 
 Names follow the field: a depthwise separable convolution is a depthwise one (`conv_dw`) and a pointwise one
 (`conv_pw`), as in Howard et al. 2017, MobileNets, section 3.1.
@@ -7,6 +7,7 @@ Names follow the field: a depthwise separable convolution is a depthwise one (`c
 from collections import OrderedDict
 from collections.abc import Callable
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Norm = Callable[[int], nn.Module]
@@ -17,12 +18,12 @@ Activation = Callable[[], nn.Module]
 
 
 def same_padding(kernel: int, dilation: int = 1) -> int:
-    """The padding that keeps a map's size at stride 1: half the extent of the dilated kernel.
+    """The padding that keeps height and width at stride 1: half the extent of the dilated kernel.
 
     Raises ValueError for an even kernel, for which no symmetric padding keeps the size.
     """
     if kernel % 2 == 0:
-        raise ValueError(f"kernel {kernel} is even: only an odd kernel can keep the size of its map")
+        raise ValueError(f"kernel {kernel} is even: only an odd kernel can keep the size of its input")
     return dilation * (kernel - 1) // 2
 
 
@@ -38,10 +39,9 @@ def conv_norm_act(
     norm: Norm | None = nn.BatchNorm2d,
     act: Activation | None = nn.ReLU,
 ) -> nn.Sequential:
-    """A convolution, dilated, strided or of several groups if asked, with its normalisation and activation.
+    """A convolution, then normalisation and activation; (N, in_channels, H, W) -> (N, out_channels, H', W').
 
-    (N, in_channels, H, W) -> (N, out_channels, H', W'); `padding` defaults to `same_padding`. The convolution has a
-    bias only where no normalisation follows.
+    `padding` defaults to `same_padding`. The convolution has a bias only where no normalisation follows.
     """
     padding = same_padding(kernel, dilation) if padding is None else padding
     conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, groups, bias=norm is None)
@@ -82,6 +82,15 @@ class Residual(nn.Module):
         """(N, C, H, W) -> (N, C, H, W)."""
         output: Tensor = self.act(x + self.body(x))
         return output
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalisation of each pixel over its channels, (N, C, H, W) -> the same (Liu et al. 2022, ConvNeXt)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """`layer_norm` over the last dimension of a channels-last view."""
+        output = F.layer_norm(input.permute(0, 2, 3, 1), self.normalized_shape, self.weight, self.bias, self.eps)
+        return output.permute(0, 3, 1, 2)
 
 
 def _norm_act(channels: int, norm: Norm | None, act: Activation | None) -> dict[str, nn.Module]:

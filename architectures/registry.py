@@ -1,10 +1,11 @@
-"""Networks by name: ours, those of installed packages, and any callable on the spot.
+"""The registry of architectures: ours, those of installed packages, and any importable callable.
 
 A package adds its own by the entry-point group `emberfield.architectures`, whose entries read
-`name = package.module:callable`. The dictionary of builders is the only global state of the project.
+`name = package.module:callable`.
 """
 
 import difflib
+import functools
 import importlib
 import inspect
 import re
@@ -19,7 +20,7 @@ from torch import nn
 GROUP = "emberfield.architectures"
 
 Builder = Callable[..., nn.Module]
-"""Called with `num_classes` and options by name; `in_channels` is among them for anything but RGB images."""
+"""Called with `num_classes` and options by keyword; `in_channels` is one for anything but RGB images."""
 
 AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
 
@@ -27,32 +28,29 @@ _BUILDERS: dict[str, Builder] = {}
 
 
 class ArchitectureError(ValueError):
-    """A name or option of an architecture that is not there, or taken twice."""
+    """A name or option of an architecture that does not exist, or a name registered twice."""
 
     exit_code: int = 2
 
 
 def register(name: str) -> Callable[[AnyBuilder], AnyBuilder]:
-    """A decorator that gives a builder a name.
+    """A decorator that registers a builder under a name.
 
-    Raises ArchitectureError, naming both origins, if another builder has it: also the same one in a reloaded module.
+    A builder from the same `module:qualname` replaces the one registered before, as when a notebook cell runs again; of
+    a functools.partial the arguments have to be equal too. Raises ArchitectureError, naming both, for any other.
     """
 
     def decorate(builder: AnyBuilder) -> AnyBuilder:
-        _only_one(name, [_BUILDERS.setdefault(name, builder), builder])
+        _only_one(name, [_BUILDERS.get(name, builder), builder])
+        _BUILDERS[name] = builder
         return builder
 
     return decorate
 
 
 def names() -> list[str]:
-    """Every name that `find` knows, sorted; plug-ins are listed without being loaded."""
+    """Every registered name, sorted; plug-ins are listed without being loaded."""
     return sorted({*_BUILDERS, *(entry.name for entry in entry_points(group=GROUP))})
-
-
-def origin(name: str) -> str:
-    """Where the builder of a name is written, as `module:qualname`. Raises ArchitectureError as `find` does."""
-    return _origin(find(name))
 
 
 def options(name: str) -> dict[str, Any]:
@@ -69,10 +67,10 @@ def options(name: str) -> dict[str, Any]:
 
 
 def find(name: str) -> Builder:
-    """The builder of a name, or of `package.module:callable`, found from the current folder too.
+    """The builder of a name, or of `package.module:callable`, looked up in the current folder too.
 
-    Raises ArchitectureError for a name that does not exist, one that a plug-in takes from another, and a plug-in that
-    cannot be loaded.
+    Raises ArchitectureError for a name that does not exist, a name registered twice, and a plug-in that cannot be
+    loaded.
     """
     builders = [_load(entry) for entry in entry_points(group=GROUP, name=name)]
     # Looked up after loading: a plug-in may also register what its entry point names.
@@ -90,10 +88,10 @@ def find(name: str) -> Builder:
 
 
 def _only_one(name: str, builders: list[Builder]) -> Builder:
-    distinct = list({id(builder): builder for builder in builders}.values())
-    if len(distinct) > 1:
-        raise ArchitectureError(f"{name!r} is registered by {' and again by '.join(map(_origin, distinct))}")
-    return distinct[0]
+    origins = list(dict.fromkeys(map(_origin, builders)))
+    if len(origins) > 1:
+        raise ArchitectureError(f"{name!r} is registered by {' and again by '.join(origins)}")
+    return builders[0]
 
 
 def _make_current_folder_importable() -> None:
@@ -114,5 +112,7 @@ def _load(entry: EntryPoint) -> Builder:
 
 
 def _origin(builder: Builder) -> str:
-    made_from = getattr(builder, "func", builder)  # a functools.partial has no name of its own
-    return f"{made_from.__module__}:{getattr(made_from, '__qualname__', type(made_from).__qualname__)}"
+    if isinstance(builder, functools.partial):  # it has no name of its own
+        arguments = [*map(repr, builder.args), *(f"{key}={value!r}" for key, value in builder.keywords.items())]
+        return f"{_origin(builder.func)}({', '.join(arguments)})"
+    return f"{builder.__module__}:{getattr(builder, '__qualname__', repr(builder))}"

@@ -1,4 +1,4 @@
-"""The code of a network: the files of its builder and of everything of the same package that this calls."""
+"""The source code of a network: the file of its builder, and those of the same package that it uses."""
 
 import functools
 import inspect
@@ -8,17 +8,17 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from architectures import registry
-from architectures.registry import find
+from architectures.pretrained import architecture_of
 
 
 def source_files(name: str) -> dict[str, str]:
-    """The Python files that an architecture is made of, path and text, the builder's own first.
+    """The Python files that an architecture, or one of PRETRAINED, is made of: path and text, the builder's own first.
 
-    Followed by name through functions, classes and default values, from the builder. Left out are other top-level
-    packages, what torch itself is made of, this registry, and files whose source is not to be had. Raises
-    ArchitectureError as `registry.find` does.
+    Names are followed through functions, classes and default values, from the builder. Left out are other top-level
+    packages, torch's internals, the registry, and modules without source. Raises ArchitectureError for a name that does
+    not exist.
     """
-    builder = find(name)
+    builder = registry.find(architecture_of(name))
     modules: dict[str, None] = {}
     seen: set[int] = set()
     pending: list[Any] = [builder]
@@ -36,7 +36,7 @@ def source_files(name: str) -> dict[str, str]:
     for name in modules:
         try:
             files[_path(sys.modules[name])] = inspect.getsource(sys.modules[name])
-        except (OSError, TypeError, KeyError):  # compiled, or made at run time
+        except (OSError, TypeError, KeyError):  # compiled, or defined at run time
             continue
     return files
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 import architectures
-from framework.allocation import keep_memory
-from framework.replacements import Replacements
+from framework.run.allocator import keep_memory
+from framework.ops.overrides import Replacements
 
 
 def depthwise_layers(network: nn.Module, images: Tensor) -> dict[str, tuple[nn.Conv2d, torch.Size]]:

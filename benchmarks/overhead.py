@@ -28,11 +28,11 @@ def help_seconds() -> float:
 
 def shares(data: Path, steps: int) -> dict[str, float]:
     """Seconds of the second epoch of a run, a checkpoint every five seconds: in all, in the step, in its data."""
-    import framework.training
+    import framework.engine.training
     from recipes.s7_cifar import main as recipe
 
     spent = {"step": 0.0, "data": 0.0}
-    make_step, stream = framework.training.make_step, framework.training.training_stream
+    make_step, stream = framework.engine.training.make_step, framework.engine.training.training_stream
 
     def timed_step(*given: Any, **named: Any) -> Any:
         step = make_step(*given, **named)
@@ -62,8 +62,8 @@ def shares(data: Path, steps: int) -> dict[str, float]:
                 spent["data"] += time.perf_counter() - began
                 yield batch
 
-    framework.training.make_step = timed_step
-    framework.training.training_stream = TimedStream  # type: ignore[assignment,misc]
+    framework.engine.training.make_step = timed_step
+    framework.engine.training.training_stream = TimedStream  # type: ignore[assignment,misc]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         recipe(

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from framework.environment import describe_environment, version_of
+from framework.run.environment import describe_environment, version_of
 
 HERE = Path(__file__).parent
 PEERS = ("ignite_stock", "lightning_stock", "loop")

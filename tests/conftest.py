@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.framework.experiment.running import QUICK, run
+
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 
@@ -12,6 +14,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("EMBERFIELD_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished run of two short epochs, not to be changed, and what it printed."""
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    result = run(*QUICK, "--epochs", "2", "--out", folder)
+    assert result.exit_code == 0, result.output
+    return folder, result.output
 
 
 @pytest.fixture

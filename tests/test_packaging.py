@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from architectures import PRETRAINED
-from framework.environment import PACKAGES
-from framework.exporting import FORMATS
+from framework.export import FORMATS
+from framework.run.environment import PACKAGES
 from tests.test_arrows import MAY_IMPORT, MODULES, OURS, ROOT, imported_modules
 
 DISTRIBUTION = {

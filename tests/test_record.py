@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from architectures import create, pretrained_weights
-from framework.checkpoint import load_checkpoint, load_weights
-from framework.config import Config, differences
+from framework.checkpoint.file_format import load_checkpoint, load_weights
+from framework.checkpoint.loaded_model import restore
+from framework.config.config import Config, differences
 from framework.inspection import parameter_count
-from framework.run_directory import RunDirectory
-from recipes.restoring import restore
+from framework.run.directory import RunDirectory
 from recipes.s7_cifar import DEFAULTS
-from tests.recipes.running import run_killed_after
+from tests.framework.experiment.running import run_killed_after
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "record"
 
@@ -112,7 +112,7 @@ def test_the_runs_of_the_third_generation_differ_in_their_seed_only() -> None:
 def test_the_settings_of_the_teacher_on_a_gpu_are_those_that_ran() -> None:
     given, ran = (Config().merged_with_file(GPU / name) for name in ("teacher.json", "teacher/config.json"))
     changed = {line.split()[0] for line in differences(DEFAULTS.merged_with_file(GPU / "teacher.json"), ran)}
-    assert changed == {"holdout", "epochs", "precision"}
+    assert changed == {"val_size", "epochs", "precision"}
     results = json.loads((GPU / "teacher" / "results.json").read_text())
     assert parameter_count(create(given.network.arch, **given.network.arch_options)) == results["parameters"]
 
@@ -158,6 +158,6 @@ def test_a_preset_is_the_recipe_that_ran_but_for_its_teachers_and_machine(name: 
     settings = DEFAULTS.merged_with_file(PRESETS / f"{preset}.json")
     ran = Config().merged_with_file(GPU / f"{name}-0" / "config.json")
     changed = {line.split()[0] for line in differences(settings, ran)}
-    assert changed - {"arch_options"} == {"holdout", "teacher", "precision", "compile"}
+    assert changed - {"arch_options"} == {"val_size", "teacher", "precision", "compile"}
     by_preset, by_run = (create(each.network.arch, **each.network.arch_options) for each in (settings, ran))
     assert str(by_preset) == str(by_run)

@@ -8,8 +8,8 @@ import click
 import torch
 
 from benchmarks.contenders.setup import Setup, peak_bytes
-from framework.environment import choose_device
-from framework.precision import choose_precision
+from framework.run.environment import choose_device
+from framework.engine.precision import choose_precision
 
 
 @click.command()

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.contenders.setup import Clock, Measured, Setup
-from framework.allocation import keep_memory
-from framework.graphs import graphed
-from framework.precision import arithmetic
+from framework.run.allocator import keep_memory
+from framework.engine.cuda_graph import graphed
+from framework.engine.precision import arithmetic
 
 
 class Value(NamedTuple):

@@ -11,7 +11,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from benchmarks.contenders.setup import Measured, Setup
-from framework.run_directory import RunDirectory
+from framework.run.directory import RunDirectory
 from recipes.s7_cifar import main
 
 

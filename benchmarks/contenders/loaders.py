@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmarks.contenders.setup import MEAN, STD, Setup
-from framework.augment import build_augmentation
+from framework.data.augment import build_augmentation
 from recipes.s7_cifar import DEFAULTS
 
 FILL = tuple(round(255 * mean) for mean in MEAN)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from architectures import create
-from framework.sources import cache_folder, open_data
+from framework.data.registry import cache_folder, open_data
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 """CIFAR-10's, on the scale 0 to 1."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.survivors.task import BATCH, EPOCHS, EVERY, finish, network
-from framework.checkpoint import load_checkpoint
-from framework.generations import Generations
+from framework.checkpoint.file_format import load_checkpoint
+from framework.checkpoint.generations import Generations
 from recipes.s7_cifar import main as recipe
 
 

@@ -1,6 +1,6 @@
 """What a network is, proved before it is trained: receptive field, coverage, cost and declared constraints."""
 
-from framework.inspection.constraints import Constraints, Finding, check, require
+from framework.inspection.constraints import Finding, check, require
 from framework.inspection.cost import multiply_adds, parameter_count
 from framework.inspection.coverage import coverage_mask, input_coverage
 from framework.inspection.effective_field import EffectiveField, effective_field, mirrored
@@ -18,7 +18,6 @@ from framework.inspection.table import (
 )
 
 __all__ = [
-    "Constraints",
     "EffectiveField",
     "Finding",
     "LayerField",

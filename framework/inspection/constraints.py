@@ -1,12 +1,12 @@
 """What a network must be, declared as data and checked against what it runs, before any training."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
 
-from framework.errors import ConstraintError, EmberfieldError
+from framework.config import ConstraintsConfig
+from framework.errors import ConstraintError
 from framework.inspection import traits
 from framework.inspection.cost import operation_multiply_adds, parameter_count, total_multiply_adds
 from framework.inspection.coverage import mask_of
@@ -19,50 +19,14 @@ REQUIRABLE: dict[str, Callable[[Network], tuple[Operation, ...]]] = {
     "dilated": traits.dilated_convolutions,
     "global_average_pooling": traits.global_averages,
 }
-"""What `Constraints.requires` can name, with the operations that count."""
+"""What `ConstraintsConfig.requires` can name, with the operations that count."""
 
 FORBIDDABLE: dict[str, Callable[[Network], tuple[Operation, ...]]] = {
     "max_pooling": traits.max_poolings,
     "pooling": traits.local_poolings,
     "strides": traits.strides,
 }
-"""What `Constraints.forbids` can name, with the operations that count; 'pooling' is any but the global average."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Constraints:
-    """What is declared of a network; None and () declare nothing. Raises EmberfieldError for an impossible limit.
-
-    `parameters_under`, `multiply_adds_under` (of one image) and `receptive_field_over` (pixels, along both axes, at
-    the last map before the final global pooling) are strict: the figure has to be below or above, not equal.
-    `input_coverage_from` is the least share, 0 to 1, of pixels that can reach the output. `strided_convs` is the exact
-    number of convolutions with a stride above 1. `requires` and `forbids` name kinds of layer (REQUIRABLE,
-    FORBIDDABLE).
-    """
-
-    parameters_under: int | None = None
-    multiply_adds_under: int | None = None
-    receptive_field_over: int | None = None
-    input_coverage_from: float | None = None
-    strided_convs: int | None = None
-    requires: tuple[str, ...] = ()
-    forbids: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("parameters_under", "multiply_adds_under", "receptive_field_over", "strided_convs"):
-            limit = getattr(self, name)
-            if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
-                raise EmberfieldError(f"{name} {limit!r}: it has to be an integer from 0, or None")
-        share = self.input_coverage_from
-        if share is not None and not 0 <= share <= 1:
-            raise EmberfieldError(f"input_coverage_from {share!r}: it has to be a share from 0 to 1, or None")
-        for field, valid in (("requires", REQUIRABLE), ("forbids", FORBIDDABLE)):
-            for name in getattr(self, field):
-                if name not in valid:
-                    near = difflib.get_close_matches(name, valid, 1, 0)
-                    raise EmberfieldError(
-                        f"{field} {name!r} is unknown; nearest {near[0]!r}; valid: {', '.join(valid)}"
-                    )
+"""What `ConstraintsConfig.forbids` can name, likewise; 'pooling' is any but the global average."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +40,7 @@ class Finding:
     where: str
 
 
-def check(model: nn.Module, input_shape: tuple[int, int, int], constraints: Constraints) -> tuple[Finding, ...]:
+def check(model: nn.Module, input_shape: tuple[int, int, int], constraints: ConstraintsConfig) -> tuple[Finding, ...]:
     """Every declared line against the model on an image (C, H, W); one that is not declared has no finding.
 
     Raises EmberfieldError for a shape that the model does not accept.
@@ -84,17 +48,17 @@ def check(model: nn.Module, input_shape: tuple[int, int, int], constraints: Cons
     network = follow_network(model, input_shape)
     graph = network.graph
     found: list[Finding] = []
-    if (under := constraints.parameters_under) is not None:
+    if (most := constraints.max_params) is not None:
         count = parameter_count(model)
-        found.append(Finding("parameters", count, f"under {under:,}", count < under, _largest(model)))
-    if (under := constraints.multiply_adds_under) is not None:
+        found.append(Finding("parameters", count, f"at most {most:,}", count <= most, _largest(model)))
+    if (most := constraints.max_multiply_adds) is not None:
         adds = total_multiply_adds(graph)
-        found.append(Finding("multiply-adds", adds, f"under {under:,}", adds < under, _costliest(graph)))
-    if (over := constraints.receptive_field_over) is not None:
+        found.append(Finding("multiply-adds", adds, f"at most {most:,}", adds <= most, _costliest(graph)))
+    if (least := constraints.min_receptive_field) is not None:
         field = field_of(model, network).network
         size = min(field.size)
-        found.append(Finding("receptive field", size, f"over {over}", size > over, field.name))
-    if (share := constraints.input_coverage_from) is not None:
+        found.append(Finding("receptive field", size, f"at least {least}", size >= least, field.name))
+    if (share := constraints.min_coverage) is not None:
         mask = mask_of(model, network)
         seen = float(mask.mean())
         found.append(Finding("input coverage", seen, f"at least {share}", seen >= share, "input"))

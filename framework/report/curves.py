@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from framework.training_state import Record
+from framework.run.history import EpochMetrics
 
 
-def save_curves(path: Path, history: Sequence[Record], title: str) -> None:
-    """Saves loss and accuracy over the epochs, of training and of the held-out images, and the rate, as a PNG.
+def save_curves(path: Path, history: Sequence[EpochMetrics], title: str) -> None:
+    """Saves loss and accuracy over the epochs, of training and validation, and the learning rate, as a PNG.
 
     `title` names the network and the data. The training figures are measured on augmented images while the weights
     change, so they may lie below the others.
@@ -16,12 +16,12 @@ def save_curves(path: Path, history: Sequence[Record], title: str) -> None:
 
     figure = Figure(figsize=(13, 4), layout="constrained")
     loss, accuracy, rate = figure.subplots(1, 3)
-    epochs = [record["epoch"] for record in history]
-    for name, label in (("", "training, augmented"), ("val_", "held out")):
-        if all(f"{name}loss" in record for record in history):
-            loss.plot(epochs, [record[f"{name}loss"] for record in history], marker=".", label=label)
-            accuracy.plot(epochs, [100 * record[f"{name}accuracy"] for record in history], marker=".", label=label)
-    rate.plot(epochs, [record["lr"] for record in history], marker=".", color="tab:green")
+    epochs = [metrics["epoch"] for metrics in history]
+    for name, label in (("", "training, augmented"), ("val_", "validation")):
+        if all(f"{name}loss" in metrics for metrics in history):
+            loss.plot(epochs, [metrics[f"{name}loss"] for metrics in history], marker=".", label=label)
+            accuracy.plot(epochs, [100 * metrics[f"{name}accuracy"] for metrics in history], marker=".", label=label)
+    rate.plot(epochs, [metrics["lr"] for metrics in history], marker=".", color="tab:green")
     for axes, label in ((loss, "loss"), (accuracy, "accuracy in %"), (rate, "learning rate at the epoch's end")):
         axes.set(xlabel="epoch", ylabel=label)
         axes.grid(alpha=0.3)

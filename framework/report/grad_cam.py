@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from framework.data import Statistics, normalize
+from framework.data.statistics import Statistics, normalize
 from framework.inspection import run_to_last_map
 from framework.report.mistakes import caption
 from framework.report.picture import save_gallery

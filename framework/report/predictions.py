@@ -8,7 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from framework.data import Batch, Statistics, normalize
+from framework.data.rendering import Batch
+from framework.data.statistics import Statistics, normalize
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 import pytest
 import torch
 from torch import nn
+from torchvision.models import convnext
 
-from architectures.primitives import Residual, conv_norm_act, same_padding, separable_conv_norm_act
+from architectures.primitives import LayerNorm2d, Residual, conv_norm_act, same_padding, separable_conv_norm_act
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -58,3 +59,12 @@ def test_residual_adds_its_input_before_the_activation() -> None:
     x = torch.randn(1, 3, 4, 4)
     assert torch.equal(Residual(body)(x), torch.relu(x + body(x)))
     assert torch.equal(Residual(body, nn.Identity)(x), x + body(x))
+
+
+def test_layer_norm_is_torchvisions() -> None:
+    ours, theirs = LayerNorm2d(6), convnext.LayerNorm2d(6)
+    nn.init.uniform_(ours.weight)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 6, 5, 4)
+    assert torch.equal(ours(x), theirs(x))
+    assert not torch.allclose(ours(x), nn.GroupNorm(1, 6)(x), atol=0.1)

@@ -6,26 +6,26 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from framework.checkpoint.generations import Generations
+from framework.data.device_loader import choose_augment_on
 from sklearn.datasets import load_digits
 from torch import nn
 
-from framework.config import Config
-from framework.description import Description
-from framework.device_batches import choose_augment_on
-from framework.environment import choose_device
-from framework.generations import Generations
-from framework.preparation import Prepared, prepare
-from framework.randomness import torch_seed
-from framework.run_directory import RunDirectory
-from framework.stopping import Stop
-from framework.training import fit, make_training
-from framework.training_state import Record, TrainingState
+from framework.checkpoint.metadata import ModelMetadata
+from framework.checkpoint.training_state import EpochMetrics, TrainingState
+from framework.config.config import Config
+from framework.data.data_module import DataModule, prepare
+from framework.engine.training import fit, make_training
+from framework.run.directory import RunDirectory
+from framework.run.environment import choose_device
+from framework.run.signals import Stop
+from framework.seeding import torch_seed
 
 CPU = torch.device("cpu")
 DEFAULTS = {
     "device": "cpu",
     "precision": "float32",
-    "holdout": 100,
+    "val_size": 100,
     "epochs": 4,
     "batch_size": 50,
     "lr": 0.05,
@@ -62,10 +62,10 @@ class SmallTraining:
     """A training as a recipe puts it together, for a test to look into."""
 
     state: TrainingState
-    images: Prepared
+    images: DataModule
     config: Config
     folder: Path
-    logged: list[Record]
+    logged: list[EpochMetrics]
     told: list[str]
     stop: Stop
 
@@ -103,7 +103,7 @@ def make_small_training(
     config = Config().updated(DEFAULTS | {"data": str(data), "transforms": shift} | changes)
     images = prepare(config, print)
     torch.manual_seed(torch_seed(config.training.seed, "weights"))
-    description = Description(
+    description = ModelMetadata(
         arch="small",
         arch_options={},
         in_channels=1,

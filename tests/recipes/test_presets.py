@@ -9,8 +9,7 @@ from architectures import create
 from framework.config import differences
 from framework.inspection import check
 from recipes.s7_cifar import DEFAULTS
-from recipes.summary import declared
-from tests.recipes.running import QUICK, ROOT, run
+from tests.framework.experiment.running import QUICK, ROOT, run
 
 PRESETS = sorted((ROOT / "recipes" / "presets").glob("*.json"))
 
@@ -21,7 +20,7 @@ def test_a_preset_trains_what_the_recipe_demands_with_all_three_transforms(path:
     assert differences(DEFAULTS, config)
     assert config.constraints == DEFAULTS.constraints
     network = create(config.network.arch, num_classes=10, **config.network.arch_options)
-    assert all(finding.holds for finding in check(network, (3, 32, 32), declared(config.constraints)))
+    assert all(finding.holds for finding in check(network, (3, 32, 32), config.constraints))
     transforms = {transform["name"] for transform in config.augmentation.transforms}
     assert transforms >= {"HorizontalFlip", "ShiftScaleRotate", "CoarseDropout"}
 
@@ -41,4 +40,11 @@ def test_presets_then_file_then_command_line(tmp_path: Path) -> None:
 def test_an_unknown_preset_is_refused_with_the_valid_ones() -> None:
     result = run("--preset", "quik")
     assert result.exit_code == 2
-    assert "'quik' is not" in result.output and "'quick'" in result.output
+    assert "unknown preset 'quik', did you mean 'quick'? Valid: best-100k, best-200k, quick, speedrun" in result.output
+
+
+@pytest.mark.parametrize(("former", "name"), [("clock", "speedrun"), ("record", "best-200k"), ("small", "best-100k")])
+def test_a_former_preset_is_answered_by_its_new_name(former: str, name: str) -> None:
+    result = run("--preset", former)
+    assert result.exit_code == 2
+    assert f"preset {former!r} is now called {name!r}" in result.output

@@ -20,22 +20,28 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
+from framework.checkpoint.generations import Generations
 from torch import Tensor
 
-from framework.checkpoint import load_checkpoint
-from framework.comparison import leaves
-from framework.generations import Generations
-from framework.run_directory import RunDirectory
+from framework.checkpoint.comparison import leaves
+from framework.checkpoint.file_format import load_checkpoint
+from framework.run.directory import RunDirectory
 
 TRAIN = (
-    *("--dataset", "digits", "--arch", "tests.reliability.networks:small", "--unconstrained"),
+    *("--dataset", "digits", "--arch", "tests.reliability.networks:small", "--no-constraints"),
     *("--device", "cpu", "--precision", "float32", "--batch-size", "32", "--limit-batches", "8", "--epochs", "4"),
-    *("--ema-decay", "0.9", "--patience", "2", "--patience-from", "0.3", "--lr", "0.05", "--holdout", "150"),
+    *("--ema-decay", "0.9", "--patience", "2", "--patience-from", "0.3", "--lr", "0.05", "--val-size", "150"),
     *("--augment-on", "cpu"),
 )
 PRELOAD = [
     *("albumentations", "matplotlib.figure", "torchsummary", "tensorboardX", "sklearn.datasets", "ignite.handlers"),
-    *("recipes.s7_cifar", "recipes.artefacts", "recipes.resuming", "framework.training", "framework.precision"),
+    *(
+        "recipes.s7_cifar",
+        "framework.experiment.artefacts",
+        "framework.checkpoint.resume",
+        "framework.engine.training",
+        "framework.engine.precision",
+    ),
     *("framework.inspection", "architectures", "tests.reliability.networks"),
 ]
 

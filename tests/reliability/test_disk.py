@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from framework.checkpoint.generations import Generations
 
-from framework.checkpoint import load_checkpoint
+from framework.checkpoint.file_format import load_checkpoint
 from framework.errors import CheckpointError
-from framework.generations import Generations
 from tests.reliability.processes import digest, finish, said
 
 EVERY_STEP = ("--checkpoint-every", "3")

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from framework.experiment.commands import command_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from architectures import create
 from architectures.registry import ArchitectureError
-from framework.checkpoint import load_checkpoint, save_checkpoint
-from framework.config import Config, walk
+from framework.checkpoint.file_format import load_checkpoint, save_checkpoint
+from framework.checkpoint.loaded_model import restore
+from framework.config.config import Config, walk
+from framework.data.registry import open_data
 from framework.errors import EmberfieldError
-from framework.run_directory import RunDirectory
-from framework.sources import open_data
-from framework.stopping import Stop
-from recipes.commands import command_line
-from recipes.restoring import restore
+from framework.run.directory import RunDirectory
+from framework.run.signals import Stop
 from recipes.s7_cifar import DEFAULTS
 
 EXAMPLES = 500 if os.environ.get("EMBERFIELD_SOAK") else 40

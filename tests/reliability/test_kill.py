@@ -22,11 +22,11 @@ INSTANTS = [
     ("pathlib:Path.unlink", "before", (1,)),
     ("pathlib:Path.unlink", "after", (1,)),
     ("torch:save", "before", (5,)),
-    ("framework.training:finish_epoch", "before", (2,)),
-    ("framework.training:finish_epoch", "after", (3,)),
-    ("framework.handlers:snapshot", "before", (1,)),
-    ("framework.logs:EpochLog._append", "after", (3,)),
-    ("recipes.artefacts:test_figures", "before", (1,)),
+    ("framework.engine.training:finish_epoch", "before", (2,)),
+    ("framework.engine.training:finish_epoch", "after", (3,)),
+    ("framework.engine.handlers:snapshot", "before", (1,)),
+    ("framework.run.logs:EpochLog._append", "after", (3,)),
+    ("framework.experiment.artefacts:test_figures", "before", (1,)),
 ]
 """A call, and which ones of them: those in a short test, every one in a long.
 

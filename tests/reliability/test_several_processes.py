@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.recipes.running import ROOT
+from tests.framework.experiment.running import ROOT
 from tests.reliability.processes import digest
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 COMMON = (
-    *("-m", "recipes.s7_cifar", "train", "--dataset", "digits", "--unconstrained", "--device", "cpu"),
-    *("--precision", "float32", "--batch-size", "32", "--holdout", "151", "--resume", "--patience", "99"),
+    *("-m", "recipes.s7_cifar", "train", "--dataset", "digits", "--no-constraints", "--device", "cpu"),
+    *("--precision", "float32", "--batch-size", "32", "--val-size", "151", "--resume", "--patience", "99"),
 )
 GROUPED = ("--arch", "tests.reliability.networks:grouped")
 

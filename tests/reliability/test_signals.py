@@ -11,11 +11,11 @@ from tests.reliability.processes import At, digest, finish, said, start, wait_fo
 
 EVERY_STEP = ("--checkpoint-every", "3")
 PHASES = {
-    "start-up": At("framework.preparation:open_images", 1, "after", "wait"),
-    "training": At("framework.step:gradient_norm", 13, "before", "wait"),
-    "validation": At("framework.engines:arithmetic", 2, "before", "wait"),
+    "start-up": At("framework.data.data_module:open_images", 1, "after", "wait"),
+    "training": At("framework.engine.training_step:gradient_norm", 13, "before", "wait"),
+    "validation": At("framework.engine.engines:arithmetic", 2, "before", "wait"),
     "saving": At("os:fsync", 60, "before", "wait"),
-    "testing": At("recipes.artefacts:test_figures", 1, "before", "wait"),
+    "testing": At("framework.experiment.artefacts:test_figures", 1, "before", "wait"),
 }
 
 
@@ -78,7 +78,7 @@ def test_a_run_that_is_stopped_in_every_epoch_stops_early_at_the_same_one(tmp_pa
     folder, mark = tmp_path / "parts", tmp_path / "parts.mark"
     stops = 0
     while True:  # each process takes the rest of an epoch and some steps of the next
-        process = start(folder, *tired, at=At("framework.step:gradient_norm", 8, "before", "wait"))
+        process = start(folder, *tired, at=At("framework.engine.training_step:gradient_norm", 8, "before", "wait"))
         while process.exitcode is None and not mark.exists():
             time.sleep(0.005)
         if process.exitcode is not None:

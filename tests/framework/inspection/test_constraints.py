@@ -8,13 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from architectures import create
+from framework.config import ConstraintsConfig
 from framework.errors import ConstraintError, EmberfieldError
-from framework.inspection import Constraints, check, require
+from framework.inspection import check, require
 
 SHAPE = (3, 32, 32)
-ASSIGNMENT = Constraints(
-    parameters_under=200_000,
-    receptive_field_over=44,
+ASSIGNMENT = ConstraintsConfig(
+    max_params=200_000,
+    min_receptive_field=44,
     requires=("depthwise_separable", "dilated", "global_average_pooling"),
     forbids=("max_pooling", "pooling"),
 )
@@ -34,7 +35,7 @@ class Call(nn.Module):
 
 
 def holds(network: nn.Module, **declared: Any) -> bool:
-    (finding,) = check(network, SHAPE, Constraints(**declared))
+    (finding,) = check(network, SHAPE, ConstraintsConfig(**declared))
     return finding.holds
 
 
@@ -55,9 +56,9 @@ def test_the_max_pooling_network_is_refused_with_every_broken_line() -> None:
     assert "c2.down.pool, c3.down.pool, c4.down.pool" in lines[1]
 
 
-@pytest.mark.parametrize("field", ["parameters_under", "multiply_adds_under", "receptive_field_over"])
+@pytest.mark.parametrize("field", ["max_params", "max_multiply_adds", "min_receptive_field"])
 def test_limits_are_strict(field: str) -> None:
-    figure = {"parameters_under": 112, "multiply_adds_under": 30 * 30 * 108, "receptive_field_over": 3}[field]
+    figure = {"max_params": 112, "max_multiply_adds": 30 * 30 * 108, "min_receptive_field": 3}[field]
     better = figure + (1 if field.endswith("under") else -1)
     assert not holds(nn.Conv2d(3, 4, 3), **{field: figure})
     assert holds(nn.Conv2d(3, 4, 3), **{field: better})
@@ -65,8 +66,8 @@ def test_limits_are_strict(field: str) -> None:
 
 def test_coverage_may_equal_its_limit() -> None:
     lattice = nn.Conv2d(3, 4, 1, stride=2)
-    assert holds(lattice, input_coverage_from=0.25)
-    assert not holds(lattice, input_coverage_from=0.26)
+    assert holds(lattice, min_coverage=0.25)
+    assert not holds(lattice, min_coverage=0.26)
 
 
 def test_the_number_of_strided_convolutions_is_exact() -> None:
@@ -103,7 +104,9 @@ def test_pooling_by_average_is_caught_and_global_average_is_not() -> None:
     assert not holds(Call(lambda self, x: F.avg_pool2d(x, 2)), forbids=("pooling",))
     assert not holds(nn.AdaptiveAvgPool2d(4), forbids=("pooling",))
     for average in GLOBAL_AVERAGES:
-        assert all(finding.holds for finding in check(average, SHAPE, Constraints(forbids=("pooling", "strides"))))
+        assert all(
+            finding.holds for finding in check(average, SHAPE, ConstraintsConfig(forbids=("pooling", "strides")))
+        )
 
 
 GLOBAL_AVERAGES = [
@@ -217,29 +220,27 @@ def test_every_other_channel_is_no_stride() -> None:
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ({"parameters_under": -1}, "parameters_under -1"),
-        ({"receptive_field_over": 4.5}, "receptive_field_over 4.5"),
+        ({"max_params": -1}, "max_params -1"),
+        ({"min_receptive_field": 4.5}, "min_receptive_field 4.5"),
         ({"strided_convs": True}, "strided_convs True"),
-        ({"input_coverage_from": 25}, "input_coverage_from 25"),
+        ({"min_coverage": 25}, "min_coverage 25"),
         ({"requires": ("dilation",)}, "requires 'dilation' is unknown; nearest 'dilated'; valid: depthwise_separable"),
         ({"forbids": ("stride",)}, "forbids 'stride' is unknown; nearest 'strides'"),
     ],
 )
 def test_wrong_constraints(declared: dict[str, Any], message: str) -> None:
     with pytest.raises(EmberfieldError, match=message):
-        Constraints(**declared)
+        ConstraintsConfig(**declared)
 
 
 def test_nothing_declared_finds_nothing() -> None:
-    assert check(nn.Conv2d(3, 4, 3), SHAPE, Constraints()) == ()
+    assert check(nn.Conv2d(3, 4, 3), SHAPE, ConstraintsConfig()) == ()
     require(())
 
 
 def test_the_gate_is_quick() -> None:
     network = create("c1c2c3c40_reference")
-    everything = Constraints(
-        input_coverage_from=0.2, strided_convs=3, multiply_adds_under=10**9, receptive_field_over=1
-    )
+    everything = ConstraintsConfig(min_coverage=0.2, strided_convs=3, max_multiply_adds=10**9, min_receptive_field=1)
     check(network, SHAPE, everything)  # what torch imports at its first trace is not the gate's
     began = time.process_time()
     require(check(network, SHAPE, everything))

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from framework.data.loading import Statistics, evaluation_batches
 from torch import nn
 
-from framework.data import Statistics, evaluation_batches
 from framework.report.calibration import reliability
 from framework.report.confusion import class_rows, frequent_confusions
 from framework.report.grad_cam import grad_cam

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from framework.augment import build_augmentation
+from framework.data.augment import build_augmentation
 from framework.report.markdown import code, escape, picture, table
 from framework.report.page import html_page
 from framework.report.transforms import transforms_code

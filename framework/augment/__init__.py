@@ -1,6 +1,0 @@
-"""Augmentation: declared by name, drawn once for each sample of an epoch, applied to one image or to whole batches."""
-
-from framework.augment.augmentation import Augmentation
-from framework.augment.declared import build_augmentation
-
-__all__ = ["Augmentation", "build_augmentation"]

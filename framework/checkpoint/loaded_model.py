@@ -1,0 +1,91 @@
+"""From a checkpoint, a run directory or published weights back to a network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from framework.checkpoint.file_format import load_checkpoint, load_weights
+from framework.checkpoint.manager import checkpoint_paths
+from framework.checkpoint.metadata import ModelMetadata
+from framework.checkpoint.networks import Networks
+from framework.checkpoint.training_state import reported_weights
+from framework.data.image_data import ImageData
+from framework.errors import CheckpointError, DataError
+from framework.run.directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network with trained weights, on a device, in evaluation mode."""
+
+    network: nn.Module
+    metadata: ModelMetadata
+    device: torch.device
+    source: Path
+
+
+def find_checkpoint(path: Path) -> Path:
+    """A checkpoint itself, or a run directory's best one, or its newest where there is no best.
+
+    Raises CheckpointError if there is none.
+    """
+    run = RunDirectory(path)
+    candidates = (run.best, *checkpoint_paths(run)) if path.is_dir() else (path,)
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise CheckpointError(f"there is no checkpoint at {path}")
+
+
+def load_model(networks: Networks, path: Path, device: torch.device, arch: str | None = None) -> LoadedModel:
+    """The network of a checkpoint or run directory, with the weights that it reports.
+
+    Only a registered architecture is made on the checkpoint's word: a file that somebody else wrote could name any
+    code. Another one has to be named by `arch`; a checkpoint of another architecture than `arch` raises
+    CheckpointError, as does one whose network cannot be made.
+    """
+    source = find_checkpoint(path)
+    checkpoint = load_checkpoint(source)
+    metadata = ModelMetadata.parse(checkpoint.get("metadata"), str(source))
+    if arch not in (None, metadata.arch):
+        raise CheckpointError(f"{source} holds {metadata.arch!r}, not {arch!r}")
+    if arch is None and metadata.arch not in networks.names():
+        raise CheckpointError(
+            f"{source} holds {metadata.arch!r}, which is not registered: add --arch {metadata.arch} if you trust "
+            f"that code. Registered: {', '.join(networks.names())}"
+        )
+    try:
+        network = networks.create(
+            metadata.arch,
+            num_classes=len(metadata.class_names),
+            in_channels=metadata.in_channels,
+            **metadata.arch_options,
+        )
+    except Exception as error:  # options out of a file can be anything
+        raise CheckpointError(f"the network of {source} cannot be made: {error}") from error
+    load_weights(network, reported_weights(checkpoint), str(source))
+    network.to(device).to(memory_format=torch.channels_last)
+    return LoadedModel(network.eval(), metadata, device, source)
+
+
+def load_pretrained(networks: Networks, name: str, device: torch.device) -> LoadedModel:
+    """The network of published weights. Raises as `networks.create` does."""
+    weights = networks.pretrained_weights(name)
+    metadata = ModelMetadata.parse(weights.description, str(weights.path))
+    network = networks.create(name, num_classes=len(metadata.class_names), pretrained=True)
+    network.to(device).to(memory_format=torch.channels_last)
+    return LoadedModel(network.eval(), metadata, device, weights.path)
+
+
+def require_same_classes(model: LoadedModel, data: ImageData) -> None:
+    """Raises DataError for images of other classes or channels than the network's."""
+    metadata = model.metadata
+    if list(data.class_names) != metadata.class_names:
+        raise DataError(
+            f"{data.name} has the classes {', '.join(data.class_names[:12])}; "
+            f"{model.source} was trained on {', '.join(metadata.class_names[:12])}"
+        )
+    if data.channels != metadata.in_channels:
+        raise DataError(f"{data.name} has {data.channels} channels; {model.source} takes {metadata.in_channels}")

@@ -1,0 +1,46 @@
+"""What a run resumes from: its newest whole checkpoint."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from framework.checkpoint.file_format import FORMER_COMMIT, is_former
+from framework.checkpoint.manager import checkpoint_paths, latest_checkpoint, repair_best
+from framework.checkpoint.metadata import ModelMetadata
+from framework.data.image_data import ImageData
+from framework.errors import RunDirectoryError
+from framework.run.directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """A checkpoint, its name for errors, and the network's metadata."""
+
+    checkpoint: dict[str, Any]
+    source: str
+    metadata: ModelMetadata
+
+
+def require_resumable(run: RunDirectory) -> None:
+    """Raises RunDirectoryError, naming the commit to use, for a run that an earlier version began."""
+    if any(is_former(path) for path in checkpoint_paths(run)):
+        raise RunDirectoryError(
+            f"cannot resume {run.path}: its checkpoints are of an earlier version; go on with commit {FORMER_COMMIT}. "
+            "evaluate, predict, export and report read it as it is"
+        )
+
+
+def resume_point(run: RunDirectory, data: ImageData) -> ResumePoint | None:
+    """The checkpoint to resume from, None where there is none yet.
+
+    Best weights that are damaged or missing are written again. Raises RunDirectoryError if the run began with other
+    images, CheckpointError if no checkpoint can be used.
+    """
+    found = latest_checkpoint(run)
+    if found is None:
+        return None
+    path, checkpoint = found
+    metadata = ModelMetadata.parse(checkpoint.get("metadata"), str(path))
+    if metadata.data_hash != data.fingerprint():
+        raise RunDirectoryError(f"cannot resume {run.path}: it was trained on {metadata.data}, and {data.name} differs")
+    repair_best(run, checkpoint)
+    return ResumePoint(checkpoint, str(path), metadata)

@@ -1,0 +1,130 @@
+"""What a run is made of: the sections together, changed by name, to and from JSON."""
+
+import dataclasses
+import json
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from framework.config.declaration import as_declared, unknown
+from framework.config.renamed import is_former, renamed_setting, upgraded
+from framework.config.sections import (
+    AugmentationConfig,
+    ConstraintsConfig,
+    DataConfig,
+    MachineConfig,
+    NetworkConfig,
+    OptimizationConfig,
+    SafetyConfig,
+    TrainingConfig,
+)
+from framework.errors import EmberfieldError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that a run is made of."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    safety: SafetyConfig = field(default_factory=SafetyConfig)
+    machine: MachineConfig = field(default_factory=MachineConfig)
+
+    def updated(self, changes: Mapping[str, Any]) -> "Config":
+        """A copy with fields changed by their own names, whatever section they stand in.
+
+        Raises EmberfieldError for an unknown name or a value outside its limits.
+        """
+        known = {name: section for section, name, _ in walk(self)}
+        for name in changes:
+            if name not in known:
+                raise EmberfieldError(unknown("setting", name, known))
+        sections = {
+            section.name: dataclasses.replace(
+                getattr(self, section.name), **{k: v for k, v in changes.items() if known[k] == section.name}
+            )
+            for section in dataclasses.fields(self)
+        }
+        return Config(**sections)
+
+    def to_json(self) -> str:
+        """The configuration as an indented JSON object of sections."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    def merged_with_file(self, path: Path) -> "Config":
+        """A copy with the values of a JSON file, which may leave out any section or key.
+
+        Raises EmberfieldError for a file that cannot be read, is not JSON, or holds an unknown key or a wrong value.
+        """
+        content = _read_json(path)
+        try:
+            return self._merged_with(content)
+        except EmberfieldError as error:
+            raise EmberfieldError(f"{path}: {error}") from error
+
+    def _merged_with(self, content: object) -> "Config":
+        changes: dict[str, Any] = {}
+        valid: dict[str, list[str]] = {}
+        for section, name, _ in walk(self):
+            valid.setdefault(section, []).append(name)
+        for section, values in _entries(content, "the configuration"):
+            if section not in valid:
+                raise EmberfieldError(unknown("section", section, valid))
+            for name, value in _entries(values, f"section {section!r}"):
+                if name not in valid[section]:
+                    former = renamed_setting(name)
+                    raise EmberfieldError(former or unknown(f"key in section {section!r}", name, valid[section]))
+                changes[name] = as_declared(value, typing.get_type_hints(type(getattr(self, section)))[name])
+        return self.updated(changes)
+
+
+def saved_config(path: Path) -> Config:
+    """The configuration that a run has written down, also one of commit edbacf6 with its former names.
+
+    Raises EmberfieldError as `Config.merged_with_file` does, and for a setting that is gone.
+    """
+    content = _read_json(path)
+    try:
+        return Config()._merged_with(upgraded(content) if is_former(content) else content)
+    except EmberfieldError as error:
+        raise EmberfieldError(f"{path}: {error}") from error
+
+
+def walk(config: Config) -> Iterator[tuple[str, str, Any]]:
+    """Every field of a configuration as (section, name, value)."""
+    for section in dataclasses.fields(config):
+        values = getattr(config, section.name)
+        for item in dataclasses.fields(values):
+            yield section.name, item.name, getattr(values, item.name)
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """One line for each setting that decides what is computed and is not the same in both."""
+    lines = []
+    for (section, name, before), (_, _, after) in zip(walk(old), walk(new), strict=True):
+        (declared,) = (f for f in dataclasses.fields(getattr(old, section)) if f.name == name)
+        if not declared.metadata["resumable"] and before != after:
+            lines.append(f"{name} was {before!r} and is now {after!r}")
+    return lines
+
+
+def _entries(content: object, what: str) -> Iterable[tuple[str, Any]]:
+    if not isinstance(content, dict):
+        raise EmberfieldError(f"{what} is a {type(content).__name__}; it takes a JSON object")
+    return content.items()
+
+
+def _read_json(path: Path) -> object:
+    try:
+        content: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise EmberfieldError(f"cannot read the configuration {path}: {error}") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise EmberfieldError(f"{path} is not JSON: {error}") from error
+    return content

@@ -1,0 +1,112 @@
+"""Declared settings: a field with its help text and valid values, and the check that holds it to them."""
+
+import dataclasses
+import difflib
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, dataclass_transform
+
+from framework.errors import EmberfieldError
+
+T = TypeVar("T")
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    min: float | None = None,
+    max: float | None = None,
+    parse: Callable[[Any], object] | None = None,
+    resumable: bool = False,
+) -> Any:
+    """Declares a field: its default, help text and valid values.
+
+    `min` and `max` are inclusive; each value of a list is one of the `choices`; `parse` raises EmberfieldError for a
+    value that it cannot read. A `resumable` field may differ between a run and its resume, because it does not decide
+    what is computed.
+    """
+    metadata = {"help": help, "choices": choices, "min": min, "max": max, "parse": parse, "resumable": resumable}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> str:
+    """The message for a name that is not there: the nearest one that is, then all of them."""
+    valid = sorted(valid)
+    near = difflib.get_close_matches(name, valid, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else "."
+    return f"unknown {kind} {name!r}{hint} Valid: {', '.join(valid)}"
+
+
+def parse_interval(text: str) -> tuple[float | None, int | None]:
+    """'60s' is every 60 seconds, '500' every 500 steps: (seconds, steps), of which one is None.
+
+    Raises EmberfieldError for another text.
+    """
+    if match := re.fullmatch(r"(\d+(?:\.\d+)?)s", text):
+        return float(match[1]), None
+    if re.fullmatch(r"[1-9]\d*", text):
+        return None, int(text)
+    raise EmberfieldError(f"checkpoint_every is {text!r}; it takes seconds like '60s' or a number of steps like '500'")
+
+
+def takes_texts(hint: Any) -> bool:
+    """Whether a setting of this type is a list of texts."""
+    return any(typing.get_args(kind) == (str, ...) for kind in (hint, *typing.get_args(hint)))
+
+
+def as_declared(value: object, hint: Any) -> object:
+    """A value from JSON for a setting of this type: a list as a tuple, a text as a list of one where it takes texts."""
+    if isinstance(value, str) and takes_texts(hint):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def section(declared: type[T]) -> type[T]:
+    """Makes a class of settings a frozen dataclass, taken by keyword and checked by `check_section` when it is made."""
+    declared.__post_init__ = check_section  # type: ignore[attr-defined]
+    return dataclass(frozen=True, kw_only=True)(declared)
+
+
+def check_section(section: Any) -> None:
+    """Raises EmberfieldError for the first field whose type or value is not what its declaration allows."""
+    hints = typing.get_type_hints(type(section))
+    for item in dataclasses.fields(section):
+        value, limits = getattr(section, item.name), item.metadata
+        _check_type(item.name, value, hints[item.name])
+        if value is None:
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            raise EmberfieldError(f"{item.name} is {value}; it takes a finite number")
+        if limits["choices"]:
+            for chosen in value if isinstance(value, tuple) else (value,):
+                if chosen not in limits["choices"]:
+                    raise EmberfieldError(unknown(item.name, chosen, limits["choices"]))
+        if limits["min"] is not None and not value >= limits["min"]:
+            raise EmberfieldError(f"{item.name} is {value}; the smallest valid value is {limits['min']}")
+        if limits["max"] is not None and not value <= limits["max"]:
+            raise EmberfieldError(f"{item.name} is {value}; the largest valid value is {limits['max']}")
+        if limits["parse"] is not None:
+            limits["parse"](value)
+
+
+def _check_type(name: str, value: object, hint: Any) -> None:
+    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    plain = tuple(typing.get_origin(kind) or kind for kind in allowed)
+    if float in plain:
+        plain = (*plain, int)
+    if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
+        names = " or ".join("null" if kind is types.NoneType else kind.__name__ for kind in plain)
+        raise EmberfieldError(f"{name} is {value!r}, a {type(value).__name__}; it takes {names}")
+    if isinstance(value, tuple):
+        (element,) = (typing.get_args(kind)[0] for kind in allowed if typing.get_origin(kind) is tuple)
+        if not all(isinstance(each, typing.get_origin(element) or element) for each in value):
+            raise EmberfieldError(f"{name} is {value!r}; it takes a list of {'texts' if element is str else 'objects'}")

@@ -1,0 +1,164 @@
+"""The sections of a configuration: frozen, each field declared with its help text and valid values, checked when made.
+
+`framework.config.options` turns every declaration into a command-line option; field names are unique over all sections,
+so an option needs no prefix. Nothing heavy is imported: the command line answers `--help` from here.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from framework.config.declaration import parse_interval, section, setting
+from framework.seeding import LARGEST_SEED
+
+
+@section
+class DataConfig:
+    """Data: which images, and how many of the training images are held out for validation.
+
+    Where the images come from may change on a resume; that they are the same ones is checked by their hash.
+    """
+
+    data: str | None = setting(None, "a folder with train/<class>/* and test/<class>/*, or a .npz file", resumable=True)
+    dataset: str | None = setting(None, "a registered data set, by name", resumable=True)
+    image_size: int = setting(32, "height and width that images are resized to, in pixels", min=8, max=4096)
+    val_size: int | None = setting(None, "training images held out for validation; a tenth without it", min=0)
+
+
+@section
+class NetworkConfig:
+    """Network: the architecture and its options."""
+
+    arch: str = setting("", "a registered architecture, or package.module:callable")
+    arch_options: Mapping[str, Any] = setting({}, "the architecture's options, as a JSON object")
+
+
+@section
+class ConstraintsConfig:
+    """Constraints: what is declared of the network, checked on the operations that it executes, before training.
+
+    They judge what is computed and do not change it, so they may differ on a resume. None and () declare nothing.
+    """
+
+    max_params: int | None = setting(None, "at most so many parameters", min=0, resumable=True)
+    max_multiply_adds: int | None = setting(None, "at most so many multiply-adds of one image", min=0, resumable=True)
+    min_receptive_field: int | None = setting(
+        None,
+        "a receptive field of at least so many pixels along both axes, at the last feature map",
+        min=0,
+        resumable=True,
+    )
+    min_coverage: float | None = setting(
+        None, "the least share of the pixels that can reach the output", min=0.0, max=1.0, resumable=True
+    )
+    strided_convs: int | None = setting(None, "exactly so many strided convolutions", min=0, resumable=True)
+    requires: tuple[str, ...] = setting(
+        (),
+        "layers that have to be there, as a JSON list",
+        choices=("depthwise_separable", "dilated", "global_average_pooling"),
+        resumable=True,
+    )
+    forbids: tuple[str, ...] = setting(
+        (),
+        "layers that must not be there, as a JSON list; pooling is any but the global average",
+        choices=("max_pooling", "pooling", "strides"),
+        resumable=True,
+    )
+    no_constraints: bool = setting(False, "train even a network that breaks its constraints", resumable=True)
+
+
+@section
+class AugmentationConfig:
+    """Augmentation: the transforms of the training images, in order, and CutMix after them."""
+
+    transforms: tuple[Mapping[str, Any], ...] = setting((), "albumentations' transforms, as a JSON list of objects")
+    cutmix: float = setting(0.0, "the probability of CutMix for an image", min=0.0, max=1.0)
+
+
+@section
+class OptimizationConfig:
+    """Optimization: the loss, the optimizer and its one-cycle schedule (Smith and Topin 2017)."""
+
+    optimizer: str = setting(
+        "sgd", "the optimizer; sgd and muon use Nesterov momentum", choices=("sgd", "adamw", "muon")
+    )
+    lr: float = setting(0.1, "the peak learning rate of the one-cycle schedule", min=0.0)
+    muon_lr: float = setting(0.015, "the peak learning rate of the kernels that muon orthogonalizes", min=0.0)
+    warmup: float = setting(0.2, "the share of the steps in which the learning rate rises", min=0.0, max=1.0)
+    momentum: float = setting(0.9, "momentum of sgd and muon, first beta of adamw", min=0.0, max=0.9999)
+    weight_decay: float = setting(5e-4, "weight decay of matrices and kernels, not of norms and biases", min=0.0)
+    muon_weight_decay: float | None = setting(
+        None, "weight decay of the kernels that muon orthogonalizes, if not --weight-decay", min=0.0
+    )
+    label_smoothing: float = setting(0.0, "weight of the uniform distribution in the target", min=0.0, max=0.9999)
+    clip_norm: float | None = setting(None, "the largest gradient norm; larger ones are scaled down", min=1e-12)
+    teacher: tuple[str, ...] | None = setting(
+        None,
+        "distill from a trained network, or from several in a JSON list: published weights by name, a run directory or "
+        "a checkpoint",
+    )
+    distill_alpha: float = setting(
+        0.9, "the weight of the distillation loss; 1 - alpha is the labels'", min=0.0, max=1.0
+    )
+    distill_temperature: float = setting(2.0, "the softmax temperature of the distillation loss", min=0.01)
+
+
+@section
+class TrainingConfig:
+    """Training: how long, from which seed, and which weights are kept."""
+
+    epochs: int = setting(15, "epochs to train", min=1)
+    batch_size: int = setting(128, "images in a training step", min=1)
+    seed: int = setting(0, "the seed that every random draw is keyed on", min=0, max=LARGEST_SEED)
+    ema_decay: float | None = setting(
+        None, "decay of an exponential moving average of the weights", min=0.0, max=0.999999
+    )
+    patience: int | None = setting(None, "epochs without improvement before early stopping; none without it", min=1)
+    patience_from: float = setting(2 / 3, "the share of the epochs after which patience counts", min=0.0, max=1.0)
+    limit_batches: int | None = setting(None, "steps in an epoch, and batches in an evaluation: a dry run", min=1)
+
+
+@section
+class MachineConfig:
+    """Machine: where to compute, and how; a resume may move to another device."""
+
+    device: str = setting("auto", "auto, cpu, cuda or cuda:N", resumable=True)
+    precision: str = setting(
+        "auto", "of the forward pass; auto measures on a CPU", choices=("auto", "float32", "bfloat16")
+    )
+    compile: bool = setting(False, "compile the network by torch.compile: some 20 to 60 s at the start")
+    no_cuda_graph: bool = setting(False, "on a GPU, launch every operation by itself", resumable=True)
+    deterministic: bool = setting(False, "on a GPU, deterministic algorithms only; a CPU's always are")
+    augment_on: str = setting(
+        "auto",
+        "where images are augmented: the cpu, image by image by albumentations, or the device, in batches",
+        choices=("auto", "cpu", "device"),
+    )
+    workers: int | None = setting(
+        None,
+        "processes that augment on the cpu ahead of training; without it none on a CPU, up to 8 beside a GPU",
+        min=0,
+        resumable=True,
+    )
+    plain_ops: tuple[str, ...] = setting(
+        (),
+        "operators to compute by PyTorch alone, as a JSON list",
+        choices=("conv2d_bfloat16_gradient", "conv2d_speed", "layer_norm"),
+    )
+
+
+@section
+class SafetyConfig:
+    """Safety: checkpoints, and what happens on a full disk or a loss that is not finite."""
+
+    checkpoint_every: str = setting(
+        "60s", "a checkpoint every so many seconds ('60s') or steps ('500')", parse=parse_interval, resumable=True
+    )
+    keep_checkpoints: int = setting(3, "checkpoints to keep beside the best", min=1, resumable=True)
+    on_save_failure: str = setting(
+        "continue",
+        "when a checkpoint cannot be written, as on a full disk",
+        choices=("continue", "stop"),
+        resumable=True,
+    )
+    on_nonfinite: str = setting("stop", "when a loss or gradient is not finite", choices=("stop", "skip"))
+    nonfinite_limit: int = setting(10, "steps that --on-nonfinite skip may leave out in a run", min=1)

@@ -1,0 +1,35 @@
+"""The horizontal flip."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from framework.data.augment.batch_transform import Params, Size
+
+
+@dataclass(frozen=True)
+class HorizontalFlip:
+    """Mirrors an image with probability `p`."""
+
+    p: float
+
+    @classmethod
+    def of(cls, transform: Any) -> "HorizontalFlip | None":
+        """What stands for an albumentations transform, None for another one."""
+        return cls(transform.p) if type(transform).__name__ == "HorizontalFlip" else None
+
+    def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Params:
+        """'flip' (samples,): whether to mirror."""
+        return {"flip": generator.random(samples) < self.p}
+
+    def apply_one(self, image: npt.NDArray[np.uint8], params: Params) -> npt.NDArray[np.uint8]:
+        """The image, mirrored if it is to be."""
+        return np.ascontiguousarray(image[:, ::-1]) if params["flip"] else image
+
+    def apply_batch(self, images: Tensor, params: dict[str, Tensor]) -> Tensor:
+        """The images, mirrored where they are to be."""
+        return torch.where(params["flip"][:, None, None, None], images.flip(2), images)

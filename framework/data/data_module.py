@@ -1,0 +1,114 @@
+"""From a configuration to everything that training reads: images, statistics, the split, the batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader
+
+from framework.config import Config
+from framework.data.augment import Augmentation, build_augmentation
+from framework.data.augment.cutmix import CutMix
+from framework.data.image_data import ImageData
+from framework.data.loader import DeviceLoader, evaluation_batches, worker_loader
+from framework.data.registry import cache_folder, open_data
+from framework.data.rendering import Batch, TrainingImages
+from framework.data.sampler import TrainingSampler
+from framework.data.splits import train_val_split
+from framework.data.statistics import Statistics, channel_statistics
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataModule:
+    """What a training reads.
+
+    `held_out` are the indices of the training images for validation. `limit` is the number of batches that a dry run
+    evaluates.
+    """
+
+    data: ImageData
+    statistics: Statistics
+    augmentation: Augmentation
+    training: TrainingImages
+    sampler: TrainingSampler
+    held_out: npt.NDArray[np.int64]
+    limit: int | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        height, width = self.data.train_images.shape[1:3]
+        return self.data.channels, int(height), int(width)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What has to stand beside the figures of a dry run; of any other nothing."""
+        if self.limit is None:
+            return []
+        return [f"A dry run: every epoch and every test was cut off after {self.limit} batches."]
+
+    def train_loader(
+        self, start: int, stop: int, *, augment_on: str, device: torch.device, workers: int = 0
+    ) -> DeviceLoader | DataLoader[Batch]:
+        """The batches of the steps from `start` to `stop`, augmented on the 'device' or on the 'cpu' by `workers`."""
+        if augment_on == "device":
+            return DeviceLoader(self.training, self.sampler, device, start, stop)
+        return worker_loader(self.training, self.sampler, start, stop, workers)
+
+    def val_batches(self, batch_size: int = 64) -> Iterator[Batch]:
+        """This process's part of the validation images as they are, in batches."""
+        whole = self.held_out if self.limit is None else self.held_out[: self.limit * batch_size]
+        own = whole[self.sampler.rank :: self.sampler.world_size]
+        return evaluation_batches(self.data.train_images, self.data.train_labels, own, batch_size=batch_size)
+
+    def test_batches(self, batch_size: int = 64) -> Iterator[Batch]:
+        """The test images, in batches."""
+        images, labels = self.data.test_images, self.data.test_labels
+        every = np.arange(len(labels))
+        return evaluation_batches(images, labels, every, batch_size=batch_size, limit=self.limit)
+
+
+def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world_size: int = 1) -> DataModule:
+    """Opens the images that a configuration names, or takes `data`, and lays out the training of this process.
+
+    Mean and deviation are those of all training images. Raises DataError and EmberfieldError as the parts do.
+    """
+    data = open_images(config) if data is None else data
+    statistics = channel_statistics(data.train_images)
+    val_size = len(data.train_labels) // 10 if config.data.val_size is None else config.data.val_size
+    trained, held_out = train_val_split(data.train_labels, val_size, config.training.seed)
+    augmentation = build_augmentation(config.augmentation.transforms, [255 * mean for mean in statistics.mean])
+    training = TrainingImages(
+        images=data.train_images,
+        labels=data.train_labels,
+        indices=trained,
+        seed=config.training.seed,
+        augment=augmentation,
+        cutmix=CutMix(config.augmentation.cutmix, data.num_classes) if config.augmentation.cutmix else None,
+    )
+    sampler = TrainingSampler(
+        indices=trained,
+        batch_size=config.training.batch_size,
+        seed=config.training.seed,
+        limit=config.training.limit_batches,
+        rank=rank,
+        world_size=world_size,
+    )
+    return DataModule(
+        data=data,
+        statistics=statistics,
+        augmentation=augmentation,
+        training=training,
+        sampler=sampler,
+        held_out=held_out,
+        limit=config.training.limit_batches,
+    )
+
+
+def open_images(config: Config) -> ImageData:
+    """The images that a configuration names, with the user's cache."""
+    path = Path(config.data.data) if config.data.data else None
+    return open_data(path=path, dataset=config.data.dataset, image_size=config.data.image_size, cache=cache_folder())

@@ -1,0 +1,110 @@
+"""Loaders of training and evaluation batches. Images stay uint8 in NHWC; the engine normalises whole batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from framework.data.memory_map import gather
+from framework.data.rendering import Batch, DeviceRenderer, ImageRenderer, TrainingImages
+from framework.data.sampler import TrainingSampler
+from framework.run.signals import ignore_signals
+from framework.seeding import epoch_order
+
+AT_ONCE = 8
+"""Steps whose batches a device makes together: more take memory, fewer take time for small operations."""
+
+
+@dataclass(frozen=True)
+class StepDataset(Dataset[Batch]):
+    """The batch of each training step, rendered image by image; `self[step]` depends on the step alone."""
+
+    images: TrainingImages
+    sampler: TrainingSampler
+
+    def __getitem__(self, step: int) -> Batch:
+        """Augmented images and targets of this process's part of a step."""
+        samples = torch.from_numpy(self.sampler.own_samples(step))
+        return ImageRenderer(self.images)(samples, step // self.sampler.epoch_length)
+
+
+def worker_loader(
+    images: TrainingImages, sampler: TrainingSampler, start: int, stop: int, workers: int
+) -> DataLoader[Batch]:
+    """The batches of the steps from `start` to `stop`, made ahead by `workers` processes (0: by this one)."""
+    steps = _Steps(range(start, stop))
+    return DataLoader(
+        StepDataset(images, sampler),
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        worker_init_fn=ignore_signals,
+    )
+
+
+@dataclass(frozen=True)
+class DeviceLoader:
+    """The batches of the steps from `start` to `stop`, made on a device, those of `at_once` steps together."""
+
+    images: TrainingImages
+    sampler: TrainingSampler
+    device: torch.device
+    start: int
+    stop: int
+    at_once: int = AT_ONCE
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[Batch]:
+        """One batch a step."""
+        sampler, render = self.sampler, DeviceRenderer(self.images, self.device)
+        indices = torch.from_numpy(sampler.indices).to(self.device)
+        step = self.start
+        while step < self.stop:
+            epoch, first = divmod(step, sampler.epoch_length)
+            if step == self.start or first == 0:
+                order = torch.tensor(epoch_order(sampler.seed, epoch, len(indices)), device=self.device)
+                visited = torch.split(indices[order], sampler.batch_size)
+            steps = min(self.at_once, sampler.epoch_length - first, self.stop - step)
+            own = [batch[sampler.rank :: sampler.world_size] for batch in visited[first : first + steps]]
+            made = render(torch.cat(own), epoch)
+            yield from zip(*(torch.split(tensor, len(own[0])) for tensor in made), strict=True)
+            step += steps
+
+
+def evaluation_batch_size(device: torch.device) -> int:
+    """250 images for a GPU, which small batches leave idle; 64 for a CPU, as fast there, and for less memory."""
+    return 64 if device.type == "cpu" else 250
+
+
+def evaluation_batches(
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.int64],
+    *,
+    batch_size: int = 64,
+    limit: int | None = None,
+) -> Iterator[Batch]:
+    """The images at `indices` as they are, in order, every one exactly once; the last batch may be smaller.
+
+    `limit` cuts a dry run off after that many batches.
+    """
+    starts = range(0, len(indices), batch_size)
+    for start in starts[:limit]:
+        chosen = indices[start : start + batch_size]
+        yield torch.from_numpy(gather(images, chosen)), torch.from_numpy(labels[chosen])
+
+
+@dataclass(frozen=True)
+class _Steps:
+    steps: range
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)

@@ -1,0 +1,153 @@
+"""From (seed, epoch, sample) to augmented batches: one plan of random draws, and two ways to render it.
+
+The draws depend on nothing else: neither on the worker nor on the batch. Images are rendered one by one by
+albumentations, in workers if asked, or as whole batches on the device where the network runs. Both give the same
+samples, draws and targets; an affine map can differ by a grey level.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from framework.data.augment import Augmentation
+from framework.data.augment.augmentation import on_device
+from framework.data.augment.batch_transform import Params, Size
+from framework.data.augment.cutmix import CutMix
+from framework.data.memory_map import gather
+from framework.errors import EmberfieldError
+
+Batch = tuple[Tensor, Tensor]
+"""Images (N, H, W, C) as uint8 and labels (N,) as int64; of mixed images the class shares (N, classes) as float32."""
+
+LARGEST_SHARE = 0.5
+"""The share of a GPU's free memory that the images may take before 'auto' leaves them to the CPU."""
+
+
+class Augment(Protocol):
+    """Changes one uint8 image (H, W, C), depending on nothing but the image and the keys."""
+
+    def __call__(self, image: npt.NDArray[np.uint8], *, seed: int, epoch: int, sample: int) -> npt.NDArray[np.uint8]:
+        """The augmented image, of the same shape."""
+
+
+class Renderer(Protocol):
+    """Makes the augmented batch of some samples (N,) of an epoch, both counted from 0."""
+
+    def __call__(self, samples: Tensor, epoch: int) -> Batch:
+        """Images and targets of the samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingImages:
+    """All training images (N, H, W, C) and labels (N,), the `indices` trained on, and how an epoch augments them.
+
+    With `cutmix`, parts of others of the `indices` are pasted into an image, augmented too.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int64]
+    seed: int
+    augment: Augment
+    cutmix: CutMix | None = None
+
+    @property
+    def size(self) -> Size:
+        """Height and width of an image."""
+        return int(self.images.shape[1]), int(self.images.shape[2])
+
+    def cutmix_params(self, epoch: int) -> Params:
+        """What `CutMix.draw` gives for an epoch, with the partners as indices into `images`."""
+        assert self.cutmix is not None
+        samples, trained = len(self.labels), len(self.indices)
+        params = self.cutmix.draw(seed=self.seed, epoch=epoch, samples=samples, trained=trained, size=self.size)
+        return {**params, "partner": self.indices[params["partner"]]}
+
+
+@dataclass(frozen=True)
+class ImageRenderer:
+    """Renders image by image, on the CPU."""
+
+    source: TrainingImages
+
+    def __call__(self, samples: Tensor, epoch: int) -> Batch:
+        """Images and targets of the samples."""
+        source = self.source
+
+        def augmented(samples: Tensor) -> Tensor:
+            made = np.empty((len(samples), *source.images.shape[1:]), np.uint8)
+            for place, sample in enumerate(samples.tolist()):
+                made[place] = source.augment(source.images[sample], seed=source.seed, epoch=epoch, sample=sample)
+            return torch.from_numpy(made)
+
+        labels = torch.from_numpy(source.labels)
+        if source.cutmix is None:
+            return augmented(samples), labels[samples]
+        params = {name: torch.from_numpy(values) for name, values in source.cutmix_params(epoch).items()}
+        return source.cutmix(samples, augmented, labels, **params)
+
+
+class DeviceRenderer:
+    """Renders whole batches on a device, where the images lie once, and an epoch's draws with them."""
+
+    def __init__(self, source: TrainingImages, device: torch.device) -> None:
+        assert isinstance(source.augment, Augmentation)
+        self._source, self._augmentation, self._device = source, source.augment, device
+        self._read = _reader(source.images, device)
+        self._labels = torch.from_numpy(source.labels).to(device)
+        self._epoch: int | None = None
+        self._table: list[dict[str, Tensor]] = []
+        self._cutmix_params: dict[str, Tensor] = {}
+
+    def __call__(self, samples: Tensor, epoch: int) -> Batch:
+        """Images and targets of the samples, which are on the device too."""
+        if epoch != self._epoch:
+            self._draw(epoch)
+        if self._source.cutmix is None:
+            return self._augmented(samples), self._labels[samples]
+        return self._source.cutmix(samples, self._augmented, self._labels, **self._cutmix_params)
+
+    def _draw(self, epoch: int) -> None:
+        source = self._source
+        table = self._augmentation.table(seed=source.seed, epoch=epoch, samples=len(source.labels), size=source.size)
+        self._table, self._epoch = on_device(table, self._device), epoch
+        if source.cutmix is not None:
+            (self._cutmix_params,) = on_device([source.cutmix_params(epoch)], self._device)
+
+    def _augmented(self, samples: Tensor) -> Tensor:
+        return self._augmentation.apply_batch(self._read(samples), self._table, samples)
+
+
+def choose_augment_on(asked: str, source: TrainingImages, device: torch.device) -> str:
+    """Where to augment: 'cpu' for `ImageRenderer`, 'device' for `DeviceRenderer`.
+
+    'auto' is the device if every transform can run there and the images fit beside the network. Raises EmberfieldError
+    if the device is asked for and a transform cannot run there.
+    """
+    augment = source.augment
+    batched = isinstance(augment, Augmentation) and augment.batched
+    if asked == "device" and not batched:
+        raise EmberfieldError(
+            "augment_on is 'device', where HorizontalFlip, ShiftScaleRotate or Affine (bilinear, constant border, no "
+            "shear) and CoarseDropout (constant fill) can run, and no other transform; valid: 'cpu', 'auto'"
+        )
+    if asked != "auto":
+        return asked
+    fits = device.type != "cuda" or source.images.nbytes < LARGEST_SHARE * torch.cuda.mem_get_info(device)[0]
+    return "device" if batched and fits else "cpu"
+
+
+def _reader(images: npt.NDArray[np.uint8], device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Takes images by their indices, a tensor: on a CPU from where they are, else from a copy on the device."""
+    if device.type == "cpu":
+        return lambda samples: torch.from_numpy(gather(images, samples.numpy()))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # it is a file, and only read
+        stored = torch.from_numpy(images).to(device)
+    return lambda samples: stored[samples]

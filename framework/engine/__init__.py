@@ -1,0 +1,1 @@
+"""Trainer, evaluator and the training step, as Ignite engines and handlers."""

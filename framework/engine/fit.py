@@ -1,0 +1,99 @@
+"""A training run to its end."""
+
+from collections.abc import Callable
+from contextlib import closing
+
+import torch
+from ignite.engine import Events
+
+from framework.checkpoint.manager import CheckpointManager
+from framework.checkpoint.training_state import TrainingState
+from framework.config import Config
+from framework.data.data_module import DataModule
+from framework.data.loader import evaluation_batch_size
+from framework.distributed import SINGLE_PROCESS, ProcessGroup
+from framework.engine.epoch import finish_epoch, sum_over_epoch
+from framework.engine.evaluator import make_evaluator
+from framework.engine.training import Extensions, TrainingEvents
+from framework.errors import StoppedError
+from framework.run.directory import RunDirectory
+from framework.run.environment import default_workers
+from framework.run.history import EpochMetrics
+from framework.run.progress import show_progress
+from framework.run.signals import Stop
+
+
+def fit(
+    state: TrainingState,
+    data: DataModule,
+    config: Config,
+    run: RunDirectory,
+    *,
+    device: torch.device,
+    log: Callable[[EpochMetrics], None],
+    stop: Stop,
+    extensions: Extensions | None = None,
+    processes: ProcessGroup = SINGLE_PROCESS,
+) -> None:
+    """Trains from where the state is to the last epoch or an early stop; nothing if it is there already.
+
+    Every epoch validates on the held-out images, is logged, and is saved; so is the state as often as the
+    configuration says, and when `stop` asks for the end, which is then raised as StoppedError. Raises SaveError for a
+    checkpoint that cannot be written, if that is to stop the run. Of several `processes`, the main one alone saves.
+    """
+    trainer, epoch_length, epochs = state.trainer, data.sampler.epoch_length, config.training.epochs
+    trainer.state.epoch_length = epoch_length
+    further = extensions.metrics() if extensions and extensions.metrics else None
+    evaluator = make_evaluator(
+        state.evaluated,
+        statistics=data.statistics,
+        device=device,
+        precision=state.metadata.precision,
+        plain_ops=config.machine.plain_ops,
+        metrics=further,
+    )
+    if processes.world_size == 1:  # several could not agree there: their parts may differ by a batch
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
+    batch_size = evaluation_batch_size(device)
+    manager = CheckpointManager(state, run, config.safety, writes=processes.is_main)
+
+    def check() -> None:
+        if processes.any(stop.asked is not None):
+            raise StoppedError(f"stopped by {stop.asked or 'a signal to another process'}")
+
+    def end_epoch() -> None:
+        state.guard.check()
+        metrics = finish_epoch(
+            state,
+            epochs=epochs,
+            evaluator=evaluator,
+            val_batches=(lambda: data.val_batches(batch_size)) if len(data.held_out) else None,
+            patience_from=config.training.patience_from,
+        )
+        trainer.fire_event(TrainingEvents.VALIDATED)
+        log(metrics)
+        manager.save(best=state.best is metrics)
+
+    sum_over_epoch(state)
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, manager.save_if_due)
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, check)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, end_epoch)
+    show_progress(trainer)
+    with stop.deferring(), closing(manager):
+        try:
+            if state.step // epoch_length > len(state.history):  # stopped between an epoch's last step and its end
+                end_epoch()
+            if not state.stopped_early and state.step < epochs * epoch_length:
+                workers = default_workers(device) if config.machine.workers is None else config.machine.workers
+                loader = data.train_loader(
+                    state.step,
+                    epochs * epoch_length,
+                    augment_on=state.metadata.augment_on,
+                    device=device,
+                    workers=workers,
+                )
+                trainer.run(loader, max_epochs=epochs, epoch_length=epoch_length)
+        except StoppedError as stopped:
+            manager.save()
+            manager.close()
+            raise StoppedError(f"{stopped}; the same command with --resume goes on from {manager.newest}") from None

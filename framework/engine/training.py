@@ -1,0 +1,159 @@
+"""A training put together from its parts."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from ignite.engine import EventEnum
+from ignite.metrics import Metric
+from torch import nn
+from torch.optim import Optimizer
+
+from framework.checkpoint.metadata import ModelMetadata
+from framework.checkpoint.training_state import EpochSums, Stateful, TrainingState
+from framework.config import Config
+from framework.data.data_module import DataModule
+from framework.data.statistics import Statistics
+from framework.distributed import SINGLE_PROCESS, ProcessGroup
+from framework.engine.autocast import autocast
+from framework.engine.cuda_graph import cuda_graphed
+from framework.engine.early_stopping import make_early_stopping
+from framework.engine.nonfinite import NonFiniteGuard
+from framework.engine.trainer import make_trainer
+from framework.engine.training_step import LossTerm, Step, make_step
+from framework.losses.distillation import Teacher
+from framework.ops import OperatorOverrides
+from framework.optim.ema import make_ema
+from framework.optim.learning_rates import rates_on_device
+from framework.optim.optimizers import make_optimizer
+from framework.optim.schedules import make_schedule
+from framework.run.environment import require_compiler
+
+CHECK_EVERY = 16
+"""Steps between two checks that all was finite, on a device that has to be waited for."""
+
+
+class TrainingEvents(EventEnum):
+    """Events of a trainer beside Ignite's own."""
+
+    VALIDATED = "validated"
+    """After an epoch's validation, when `state.history` has its metrics, and before its checkpoint is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extensions:
+    """What a training does beside what its configuration says.
+
+    `loss_terms` are added to the loss, which is logged with them. `metrics` makes further metrics of the evaluation by
+    name, each a number. Each of `handlers` is called with the training before its first step, to add handlers to
+    `state.trainer` (Ignite's events, or TrainingEvents); what it returns, if it has a state, is saved in checkpoints.
+    """
+
+    loss_terms: Sequence[LossTerm] = ()
+    metrics: Callable[[], Mapping[str, Metric]] | None = None
+    handlers: Mapping[str, Callable[[TrainingState], Stateful | None]] = field(default_factory=dict)
+
+
+def make_training(
+    network: nn.Module,
+    config: Config,
+    data: DataModule,
+    *,
+    device: torch.device,
+    metadata: ModelMetadata,
+    teacher: Teacher | None = None,
+    extensions: Extensions | None = None,
+    processes: ProcessGroup = SINGLE_PROCESS,
+) -> TrainingState:
+    """Optimizer, one-cycle schedule, average and trainer for a network on its device, in each of the `processes`."""
+    extensions = extensions or Extensions()
+    optimizer = make_optimizer(network, config.optimization)
+    schedule = make_schedule(optimizer, config.training.epochs * data.sampler.epoch_length, config.optimization)
+    guard = NonFiniteGuard(
+        config.safety.nonfinite_limit if config.safety.on_nonfinite == "skip" else 0,
+        lambda step: data.sampler.samples(step).tolist(),
+        every=1 if device.type == "cpu" else CHECK_EVERY,
+    )
+    step = training_step(
+        network,
+        optimizer,
+        config,
+        statistics=data.statistics,
+        device=device,
+        precision=metadata.precision,
+        teacher=teacher,
+        loss_terms=extensions.loss_terms,
+        processes=processes,
+    )
+    ema = make_ema(network, config.training.ema_decay)
+    trainer = make_trainer(
+        network,
+        step,
+        schedule,
+        device=device,
+        seed=config.training.seed,
+        guard=guard,
+        ema=ema,
+        purpose="step" if processes.is_main else f"step of process {processes.rank}",
+    )
+    trainer.register_events(*TrainingEvents)
+    state = TrainingState(
+        model=network,
+        optimizer=optimizer,
+        schedule=schedule,
+        trainer=trainer,
+        metadata=metadata,
+        sums=EpochSums(values=torch.zeros(3, dtype=torch.float64, device=device)),
+        guard=guard,
+        ema=ema,
+        early_stopping=make_early_stopping(trainer, config.training.patience),
+    )
+    for name, attach in extensions.handlers.items():
+        handler = attach(state)
+        if handler is not None:
+            state.handlers[name] = handler
+    return state
+
+
+def training_step(
+    network: nn.Module,
+    optimizer: Optimizer,
+    config: Config,
+    *,
+    statistics: Statistics,
+    device: torch.device,
+    precision: str,
+    teacher: Teacher | None,
+    loss_terms: Sequence[LossTerm],
+    processes: ProcessGroup,
+) -> Step:
+    """One step as the configuration has it: in parallel over the `processes`, compiled, or on a GPU as a CUDA graph.
+
+    Raises EmberfieldError where torch.compile is asked for and there is no C++ compiler.
+    """
+    forward = processes.parallel(network, device)
+    if config.machine.compile:
+        require_compiler()
+        forward = torch.compile(forward, dynamic=False)  # type: ignore[assignment]
+        teacher = teacher and teacher.compiled()
+    step = make_step(
+        forward,
+        optimizer,
+        loss=nn.CrossEntropyLoss(label_smoothing=config.optimization.label_smoothing),
+        statistics=statistics,
+        device=device,
+        contexts=(
+            functools.partial(autocast, device, precision),
+            functools.partial(OperatorOverrides, config.machine.plain_ops),
+        ),
+        clip_norm=config.optimization.clip_norm,
+        teacher=teacher,
+        loss_terms=loss_terms,
+        undoes=config.safety.on_nonfinite == "skip",
+        processes=processes,
+    )
+    if device.type == "cuda" and processes.world_size == 1 and not config.machine.no_cuda_graph:
+        rates_on_device(optimizer, device)
+        step = cuda_graphed(step, device)
+    return step

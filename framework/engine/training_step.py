@@ -1,0 +1,98 @@
+"""The training step as a function of tensors alone: it never waits for the device, and can be captured as a graph."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from framework.data.statistics import Statistics, normalizer
+from framework.distributed import SINGLE_PROCESS, ProcessGroup
+from framework.losses.distillation import Teacher
+from framework.optim.gradients import gradient_norm
+
+
+class StepOutput(NamedTuple):
+    """What a step found, as scalar tensors on the device, over all processes.
+
+    `loss` and the share `correct` are NaN where the step was left out because its loss or gradient was not finite;
+    `unmasked_loss` and `norm`, of the gradient, are as they came.
+    """
+
+    loss: Tensor
+    correct: Tensor
+    unmasked_loss: Tensor
+    norm: Tensor
+    finite: Tensor
+
+
+Step = Callable[[Tensor, Tensor], StepOutput]
+"""Takes uint8 images (N, H, W, C) and labels (N,), or class shares (N, classes), and changes the network's weights."""
+
+LossTerm = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""A scalar to add to the loss, from the network, logits (N, classes) and targets, e.g. an L1 penalty."""
+
+
+def make_step(
+    forward: nn.Module,
+    optimizer: Optimizer,
+    *,
+    loss: nn.Module,
+    statistics: Statistics,
+    device: torch.device,
+    contexts: Sequence[Callable[[], AbstractContextManager[object]]] = (),
+    clip_norm: float | None = None,
+    teacher: Teacher | None = None,
+    loss_terms: Sequence[LossTerm] = (),
+    undoes: bool = False,
+    processes: ProcessGroup = SINGLE_PROCESS,
+) -> Step:
+    """A step of `forward`, whose pass runs in the `contexts`; each of the `processes` takes its part of the batch.
+
+    The loss is that of the labels, mixed with a `teacher`'s distillation loss, plus the `loss_terms`. A loss or
+    gradient that is not finite leaves weights and optimizer state as they were; so it does buffers, if the step
+    `undoes` what the forward pass did to them. The optimizer reads that from the tensor `found_inf`, as torch.amp's
+    GradScaler sets it, so nothing waits for its value.
+    """
+    normalized = normalizer(statistics, device)
+    parameters, buffers = list(forward.parameters()), list(forward.buffers()) if undoes else []
+
+    @contextmanager
+    def forward_pass() -> Iterator[None]:
+        with ExitStack() as stack:
+            for context in contexts:
+                stack.enter_context(context())
+            yield
+
+    def total_loss(logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
+        total: Tensor = loss(logits, labels)
+        if teacher is not None:
+            with forward_pass():
+                teacher_logits = teacher.logits(images)
+            total = teacher.loss(total, logits, teacher_logits)
+        for term in loss_terms:
+            total = total + term(forward, logits, labels)
+        return total
+
+    def step(images: Tensor, labels: Tensor) -> StepOutput:
+        before = [buffer.clone() for buffer in buffers]
+        with forward_pass():
+            logits = forward(normalized(images))
+        total = total_loss(logits.float(), labels, images)
+        targets = labels if labels.ndim == 1 else labels.argmax(1)
+        optimizer.zero_grad()
+        torch.autograd.backward(total)
+        norm = gradient_norm(parameters, clip_norm)
+        unmasked, correct = processes.mean(torch.stack([total.detach(), (logits.argmax(1) == targets).float().mean()]))
+        finite = torch.isfinite(unmasked + norm)
+        optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+        optimizer.step()
+        with torch.no_grad():
+            for buffer, old in zip(buffers, before, strict=True):
+                buffer.copy_(torch.where(finite, buffer, old))
+        nan = torch.full_like(unmasked, torch.nan)
+        return StepOutput(torch.where(finite, unmasked, nan), torch.where(finite, correct, nan), unmasked, norm, finite)
+
+    return step

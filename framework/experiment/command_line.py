@@ -1,0 +1,155 @@
+"""The command line of an experiment.
+
+Nothing heavy is imported before a command runs, so that `--help` answers at once.
+"""
+
+import errno
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from framework.config import Config
+from framework.config.options import SettingsCommand, config_options, given
+from framework.errors import SaveError
+from framework.experiment.experiment import Experiment
+from framework.experiment.network_commands import make_network_commands
+from framework.experiment.settings import SHORT, preset_file, preset_names
+from framework.run.console import console_logging
+
+
+class Commands(click.Group):
+    """A group whose first command runs when none is named, and whose known errors are one line and an exit code."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Puts `train` in front of a command line that begins with an option or is empty."""
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+            args = ["train", *args]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; an error that a user can mend becomes a line on standard error."""
+        try:
+            with console_logging():
+                return super().invoke(ctx)
+        except ValueError as error:
+            code = getattr(error, "exit_code", None)
+            if code is None:
+                raise
+            click.echo(f"error: {error}", err=True)
+            sys.exit(code)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            click.echo(f"error: {error}; free some space, and --resume goes on", err=True)
+            sys.exit(SaveError.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(130)
+
+
+def command_line(experiment: Experiment) -> click.Group:
+    """The commands of an experiment."""
+    group = Commands(help=experiment.description.strip(), context_settings={"help_option_names": ["-h", "--help"]})
+    for command in (
+        make_train_command(experiment),
+        *make_network_commands(experiment),
+        make_verify_resume_command(experiment),
+        make_list_command(experiment),
+        make_doctor_command(experiment),
+    ):
+        group.add_command(command)
+    return group
+
+
+def settings_options(experiment: Experiment, defaults: Config) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of all settings; --preset and --config reach the command as `preset` and `files`."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_files(config_file: Path | None, preset: str | None, **options: Any) -> Any:
+            if preset:
+                preset_file(experiment.presets, preset)  # a wrong name is refused before anything is done
+            return command(files=[config_file] if config_file else [], preset=preset, **options)
+
+        decorated: Callable[..., Any] = with_files
+        names = ", ".join(preset_names(experiment.presets)) or "none"
+        for option in (
+            config_options(defaults),
+            click.option("--config", "config_file", type=click.Path(path_type=Path), help="a JSON file of settings"),
+            click.option("--preset", help=f"settings that come with the recipe, by name: {names}"),
+        ):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def make_train_command(experiment: Experiment) -> click.Command:
+    """`train`, with an option for every setting; without --out a run goes to a folder named after name and time."""
+
+    @click.command("train", cls=SettingsCommand, short_help="Train, then test once; runs when no command is named.")
+    @click.option("--out", type=click.Path(path_type=Path), help="the run directory [default: runs/NAME-TIME]")
+    @click.option("--resume", is_flag=True, help="go on with the run in --out; start it if the folder is empty")
+    @settings_options(experiment, experiment.defaults)
+    def train_command(
+        out: Path | None,
+        resume: bool,
+        files: Sequence[Path],
+        preset: str | None,
+        **options: Any,
+    ) -> None:
+        """Train a network, test it once, and leave a run directory."""
+        experiment.train(out, resume=resume, preset=preset, files=files, **given(options))
+
+    if experiment.variants:
+        choice = click.Choice(sorted(experiment.variants))
+        train_command = click.option("--variant", type=choice, help="changes of the settings, by name")(train_command)
+    return train_command
+
+
+def make_verify_resume_command(experiment: Experiment) -> click.Command:
+    """`verify-resume`, with the options of `train` and a short training where they are not given."""
+
+    @click.command(
+        "verify-resume",
+        cls=SettingsCommand,
+        short_help="Prove on this machine that a killed run ends like one left alone.",
+    )
+    @click.option("--kills", type=click.IntRange(1), default=3, show_default=True, help="how often to kill the run")
+    @settings_options(experiment, experiment.defaults.updated(SHORT))
+    def verify_resume_command(kills: int, files: Sequence[Path], preset: str | None, **options: Any) -> None:
+        """Run a short training twice, kill the second one again and again, and compare every bit that they leave."""
+        experiment.verify_resume(kills=kills, preset=preset, files=files, **given(options))
+        click.echo("equal")
+
+    return verify_resume_command
+
+
+def make_list_command(experiment: Experiment) -> click.Command:
+    """`list`."""
+
+    @click.command("list", short_help="List architectures, data sets and presets.")
+    def list_command() -> None:
+        """List the registered architectures with their options, the data sets, and the presets."""
+        click.echo(experiment.list())
+
+    return list_command
+
+
+def make_doctor_command(experiment: Experiment) -> click.Command:
+    """`doctor`."""
+
+    @click.command("doctor", short_help="Check versions, device and disk.")
+    def doctor_command() -> None:
+        """Check the environment; ends with a non-zero code if something is wrong."""
+        checks = experiment.doctor()
+        for check in checks:
+            click.echo(f"{'ok   ' if check.ok else 'WRONG'} {check.name:<24} {check.detail}")
+        if not all(check.ok for check in checks):
+            sys.exit(6)
+
+    return doctor_command

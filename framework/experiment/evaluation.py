@@ -1,0 +1,40 @@
+"""The metrics of a trained network on a data set's test images."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from ignite.metrics import Metric
+
+from framework.checkpoint.loaded_model import LoadedModel, require_same_classes
+from framework.data.image_data import ImageData
+from framework.data.loader import evaluation_batch_size, evaluation_batches
+from framework.engine.evaluator import make_evaluator
+from framework.engine.tta import FlipTTA
+
+
+def evaluate_model(
+    model: LoadedModel,
+    data: ImageData,
+    limit: int | None = None,
+    *,
+    tta: str | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+) -> dict[str, float]:
+    """'accuracy' (a share), 'loss' and further `metrics` on all test images, in float32 whatever the precision was.
+
+    With `tta` 'flip' the logits of each image and its horizontal flip are averaged. `limit` cuts a dry run off after
+    that many batches. Raises DataError as `require_same_classes` does.
+    """
+    require_same_classes(model, data)
+    assert tta in (None, "flip"), tta
+    network = FlipTTA(model.network) if tta else model.network
+    statistics = model.metadata.statistics
+    evaluator = make_evaluator(
+        network, statistics=statistics, device=model.device, precision="float32", metrics=metrics
+    )
+    every = np.arange(len(data.test_labels))
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 keeps 10 bits of float32's 23
+        size = evaluation_batch_size(model.device)
+        evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, batch_size=size, limit=limit))
+    return {name: float(value) for name, value in evaluator.state.metrics.items()}

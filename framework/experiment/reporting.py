@@ -1,0 +1,109 @@
+"""The report of a run, from its directory and the images that it was trained on."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from framework.checkpoint.file_format import load_checkpoint
+from framework.checkpoint.loaded_model import load_model
+from framework.checkpoint.manager import checkpoint_paths
+from framework.data.data_module import setup
+from framework.data.image_data import ImageData, Named
+from framework.data.loader import evaluation_batch_size
+from framework.errors import DataError, EmberfieldError, RunDirectoryError
+from framework.experiment.report_evidence import figures, save_pictures, warnings
+from framework.experiment.run import Run
+from framework.experiment.settings import data_settings
+from framework.experiment.training import own_images
+from framework.inspection import check, constraint_table_json
+from framework.report import layout
+from framework.report.calibration import reliability
+from framework.report.page import html_page
+from framework.report.predictions import predict
+from framework.report.sections import Evidence
+from framework.run.directory import RunDirectory, write_text
+
+if TYPE_CHECKING:
+    from framework.experiment.experiment import Experiment
+
+
+def write_report(
+    experiment: "Experiment",
+    run: Run,
+    out: Path | str | None,
+    *,
+    data: Named,
+    readme_url: str | None,
+    arch: str | None,
+    device: torch.device,
+) -> tuple[Path, Path]:
+    """What `Experiment.report` says. The weights are those that the run reports.
+
+    Raises RunDirectoryError for a folder that holds no run, CheckpointError for a run without a checkpoint, DataError
+    for images that are missing or other ones, EmberfieldError for a link that is none.
+    """
+    if readme_url is not None and not re.fullmatch(r"https?://[^\s<>]+|[^\s<>:]+", readme_url):
+        raise EmberfieldError(
+            f"--readme-url is {readme_url!r}; it takes a link like https://example.org/README.md or ../README.md"
+        )
+    config = run.config
+    if data is not None and not isinstance(data, ImageData):
+        config = config.updated(data_settings({"data": data}))
+    environment, files = read_environment(run.directory), run.directory
+    model = load_model(experiment.package(), run.path, device, arch)
+    newest = next(iter(checkpoint_paths(files)), model.source)
+    history = list(load_checkpoint(newest)["history"])
+    images = setup(config, data if isinstance(data, ImageData) else own_images(experiment, config))
+    if images.data.fingerprint() != model.metadata.data_hash:
+        raise DataError(f"{images.data.name} is not what {run.path} was trained on, {model.metadata.data}")
+    predictions = predict(
+        model.network,
+        images.test_batches(evaluation_batch_size(device)),
+        statistics=model.metadata.statistics,
+        device=device,
+        class_names=model.metadata.class_names,
+    )
+    findings = check(model.network, images.input_shape, config.constraints)
+    folder = run.path / "report" if out is None else Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        galleries = save_pictures(folder, files, config, model, images, predictions, history, experiment.package())
+        evidence = Evidence(
+            title=f"{config.network.arch} on {images.data.name}",
+            figures=figures(model, config, images, predictions, history, findings),
+            warnings=warnings(config, images, history, findings),
+            findings=constraint_table_json(findings),
+            source={path: (files.source / path).read_text(encoding="utf-8") for path in environment["source"]},
+            torchsummary=files.torchsummary.read_text(encoding="utf-8"),
+            transforms=files.transforms.read_text(encoding="utf-8"),
+            training_log=files.training_log.read_text(encoding="utf-8"),
+            readme_url=readme_url,
+            command=f"python {' '.join(experiment.launcher)} --config {files.config.name}",
+            predictions=predictions,
+            reliability=reliability(predictions),
+            mistakes=galleries[0],
+            explained=galleries[1],
+            trained=bool(history),
+        )
+        sections = experiment.report_sections
+        text = layout.report_text(evidence, layout.HEADINGS if sections is None else sections)
+        markdown, page = folder / "report.md", folder / "report.html"
+        write_text(markdown, text)
+        write_text(page, html_page(text, folder))
+    except OSError as error:
+        raise RunDirectoryError(f"cannot write the report of {run.path}: {error}") from error
+    return markdown, page
+
+
+def read_environment(run: RunDirectory) -> dict[str, Any]:
+    """What the run wrote of itself when it began. Raises RunDirectoryError if that is missing or not whole."""
+    try:
+        environment = json.loads(run.environment.read_text(encoding="utf-8"))
+        if isinstance(environment, dict) and isinstance(environment.get("source"), list):
+            return environment
+    except (OSError, ValueError) as error:
+        raise RunDirectoryError(f"{run.environment} cannot be read: {error}") from error
+    raise RunDirectoryError(f"{run.environment} does not list the network's code: the run is of an older version")

@@ -1,0 +1,59 @@
+"""The configuration of a run: defaults or the run's own, then files, then what is given by name."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from framework.config import Config, differences, saved_config
+from framework.config.declaration import unknown
+from framework.config.renamed import PRESETS
+from framework.data.registry import dataset_names
+from framework.errors import EmberfieldError, RunDirectoryError
+from framework.run.directory import RunDirectory
+
+SHORT: Mapping[str, Any] = {"epochs": 2, "limit_batches": 30}
+"""The training of `verify-resume`, unless the settings say otherwise."""
+
+
+def preset_names(folder: Path | None) -> list[str]:
+    """The presets of a recipe, JSON files in a folder, by name; none without a folder."""
+    return sorted(path.stem for path in folder.glob("*.json")) if folder else []
+
+
+def preset_file(folder: Path | None, name: str) -> Path:
+    """The file of a preset. Raises EmberfieldError for a name that is not there, with the new one of a former."""
+    names = preset_names(folder)
+    if folder is None or name not in names:
+        if PRESETS.get(name) in names:
+            raise EmberfieldError(f"preset {name!r} is now called {PRESETS[name]!r}")
+        raise EmberfieldError(unknown("preset", name, names))
+    return folder / f"{name}.json"
+
+
+def data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings whose 'data' may be the name of a data set, as those of a configuration: one of data and dataset."""
+    settings = dict(settings)
+    if settings.get("data") is not None:
+        name = str(settings.pop("data"))
+        key, other = ("dataset", "data") if name in dataset_names() else ("data", "dataset")
+        settings = {other: None} | settings | {key: name}
+    elif settings.get("dataset") is not None:
+        settings = {"data": None} | settings
+    return settings
+
+
+def resolve_config(
+    defaults: Config, begun: RunDirectory | None, files: Sequence[Path], changes: Mapping[str, Any]
+) -> Config:
+    """The recipe's defaults, or the settings of the run that has begun; then the files', then the `changes`.
+
+    Raises RunDirectoryError, naming each setting, if that changes what the run computes.
+    """
+    saved = saved_config(begun.config) if begun else None
+    config = saved or defaults
+    for file in files:
+        config = config.merged_with_file(file)
+    config = config.updated(changes)
+    if begun and saved and (changed := differences(saved, config)):
+        raise RunDirectoryError(f"cannot resume {begun.path}: {'; '.join(changed)}")
+    return config

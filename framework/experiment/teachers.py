@@ -1,0 +1,74 @@
+"""The teachers of a distillation: found by what the user calls them, then kept in the run."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from framework.checkpoint.file_format import save_checkpoint
+from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained, require_same_classes
+from framework.checkpoint.networks import Networks
+from framework.config import Config
+from framework.data.image_data import ImageData
+from framework.errors import DataError, EmberfieldError
+from framework.losses.distillation import Teacher
+from framework.run.directory import RunDirectory
+
+logger = logging.getLogger(__name__)
+
+
+def load_teachers(
+    config: Config, run: RunDirectory, data: ImageData, networks: Networks, device: torch.device, *, begun: bool
+) -> list[LoadedModel]:
+    """The networks that `config` names as teachers, or the copies of a run that has `begun`; none where it names none.
+
+    Raises EmberfieldError for a name that is neither of published weights nor a file or folder, DataError for a
+    network of other classes, channels or size than the images', CheckpointError as `load_model` does.
+    """
+    names = config.optimization.teacher or ()
+    teachers = []
+    for number, name in enumerate(names, 1):
+        teacher = load_model(networks, run.teacher(number), device) if begun else _named(networks, name, device)
+        require_same_classes(teacher, data)
+        if teacher.metadata.image_size != config.data.image_size:
+            raise DataError(
+                f"the teacher {name} takes {teacher.metadata.image_size} pixels, not {config.data.image_size}"
+            )
+        teachers.append(teacher)
+    if teachers and not begun and config.data.val_size != 0:
+        logger.warning(
+            "the teacher %s flatters the validation accuracy if it was trained on the held-out images: compare only "
+            "with one that held out the same (--val-size and --seed)",
+            ", ".join(names),
+        )
+    return teachers
+
+
+def keep_teachers(run: RunDirectory, teachers: Sequence[LoadedModel]) -> None:
+    """Copies the teachers into the run, as checkpoints that `load_model` takes."""
+    for number, teacher in enumerate(teachers, 1):
+        content = {"metadata": dataclasses.asdict(teacher.metadata), "model": teacher.network.state_dict()}
+        save_checkpoint(run.teacher(number), content)
+
+
+def as_teacher(teachers: Sequence[LoadedModel], config: Config) -> Teacher | None:
+    """The networks in their role; None where there are none."""
+    if not teachers:
+        return None
+    return Teacher(
+        networks=[teacher.network for teacher in teachers],
+        statistics=[teacher.metadata.statistics for teacher in teachers],
+        alpha=config.optimization.distill_alpha,
+        temperature=config.optimization.distill_temperature,
+    )
+
+
+def _named(networks: Networks, name: str, device: torch.device) -> LoadedModel:
+    if name in networks.PRETRAINED:
+        return load_pretrained(networks, name, device)
+    if Path(name).exists():
+        return load_model(networks, Path(name), device)
+    valid = ", ".join(sorted(networks.PRETRAINED))
+    raise EmberfieldError(f"there is no teacher {name!r}. Valid: a run, a checkpoint, or one of {valid}")

@@ -1,0 +1,175 @@
+"""A training from its configuration to its results."""
+
+import functools
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from framework.config import Config
+from framework.config.declaration import unknown
+from framework.errors import EmberfieldError
+from framework.experiment.run import Run
+from framework.run.console import console_logging
+from framework.run.directory import RunDirectory, finished, open_run_directory
+from framework.run.environment import process_rank
+from framework.run.signals import Stop, stop_on_signals
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from framework.checkpoint.networks import Networks
+    from framework.data.data_module import DataModule
+    from framework.data.image_data import ImageData
+    from framework.engine.training import Extensions
+    from framework.experiment.experiment import Experiment
+    from framework.inspection import Finding
+
+logger = logging.getLogger(__name__)
+
+
+def run_training(
+    experiment: "Experiment",
+    out: Path | str | None,
+    settings: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    preset: str | None = None,
+    variant: str | None = None,
+    files: Sequence[Path] = (),
+) -> Run:
+    """What `Experiment.train` says; 'data' of the `settings` may be images in memory."""
+    images = settings["data"] if not isinstance(settings.get("data"), str | Path | None) else None
+    if images is not None:
+        settings = {name: value for name, value in settings.items() if name != "data"}
+    if variant is not None:
+        if variant not in experiment.variants:
+            raise EmberfieldError(unknown("variant", variant, experiment.variants))
+        settings = {**experiment.variants[variant], **settings}
+    if resume and out is None:
+        raise EmberfieldError("--resume needs --out, the run directory to go on with")
+    folder = Path("runs") / f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else Path(out)
+    begun = Run(folder) if resume and RunDirectory(folder).config.is_file() else None
+    config = experiment.settings(settings, preset=preset, files=files, run=begun)
+    opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
+    with console_logging(), stop_on_signals() as stop:
+        if begun and (results := finished(begun.directory, config.training.epochs)):
+            logger.info("%s is finished: test accuracy %.2f %%", folder, 100 * results["test_accuracy"])
+            return begun
+        if begun:
+            from framework.checkpoint.resume import require_resumable
+
+            require_resumable(begun.directory)
+        with opened as run:
+            chosen = own_images(experiment, config) if images is None else images
+            train(config, run, stop, experiment.package(), images=chosen, extensions=extensions(experiment))
+    return Run(folder)
+
+
+def own_images(experiment: "Experiment", config: Config) -> "ImageData | None":
+    """An experiment's own images, unless the settings name others."""
+    if experiment.data is None or config.data.data or config.data.dataset:
+        return None
+    return experiment.data() if callable(experiment.data) else experiment.data
+
+
+def extensions(experiment: "Experiment") -> "Extensions":
+    """What an experiment adds to a training."""
+    from framework.engine.training import Extensions
+
+    return Extensions(loss_terms=experiment.loss_terms, metrics=experiment.metrics, handlers=experiment.handlers)
+
+
+def train(
+    config: Config,
+    run: RunDirectory,
+    stop: Stop,
+    networks: "Networks",
+    *,
+    images: "ImageData | None" = None,
+    extensions: "Extensions | None" = None,
+) -> None:
+    """Trains, or goes on with, the run in a directory, then reports on the test images; `stop` ends it at any step.
+
+    Everything that is random is keyed on `config.training.seed`; choices are made on held-out training images alone.
+    `images` stand in for those that the configuration names.
+    """
+    device = prepare_process(config)
+
+    from framework.checkpoint.resume import resume_point
+    from framework.data.data_module import setup
+    from framework.distributed import init_distributed
+    from framework.engine.fit import fit
+    from framework.engine.training import make_training
+    from framework.experiment.artifacts import describe, record_results, record_start
+    from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
+    from framework.run.logs import EpochLog
+
+    with init_distributed(device, config.training.batch_size) as processes:
+        data = setup(config, images, rank=processes.rank, world_size=processes.world_size)
+        network, findings = build_network(config, data, networks, device)
+        # A used directory goes on from its newest checkpoint, with the precision that it began with.
+        point = processes.broadcast_object(resume_point(run, data.data) if processes.is_main else None)
+        metadata = point.metadata if point else processes.broadcast_object(describe(config, data, network, device))
+        teachers = load_teachers(config, run, data.data, networks, device, begun=point is not None)
+        state = make_training(
+            network,
+            config,
+            data,
+            device=device,
+            metadata=metadata,
+            teacher=as_teacher(teachers, config),
+            extensions=extensions,
+            processes=processes,
+        )
+        if point:
+            state.load_state_dict(point.checkpoint, point.source, max_epochs=config.training.epochs)
+        elif processes.is_main:
+            record_start(run, config, data, network, findings, metadata, device, networks)
+            keep_teachers(run, teachers)
+        with closing(EpochLog(run if processes.is_main else None, config.training.epochs, state.history)) as log:
+            run_on = functools.partial(fit, state, data, config, run, device=device, log=log, stop=stop)
+            run_on(extensions=extensions, processes=processes)
+    if processes.is_main:  # the test images, once
+        record_results(run, config, data, state, log, networks, device, extensions)
+
+
+def prepare_process(config: Config) -> "torch.device":
+    """Checks the libraries, sets this process up for a training, and returns its device."""
+    from framework.run.allocator import keep_freed_memory
+    from framework.run.environment import check_libraries, choose_device, make_deterministic
+
+    check_libraries()
+    keep_freed_memory()
+    if config.machine.deterministic:
+        make_deterministic()
+    return choose_device(config.machine.device)
+
+
+def build_network(
+    config: Config, data: "DataModule", networks: "Networks", device: "torch.device"
+) -> "tuple[nn.Module, tuple[Finding, ...]]":
+    """The network, created by name and held to its constraints, on its device in channels_last; and what was found.
+
+    Raises ConstraintError for a broken constraint, unless the configuration allows it.
+    """
+    import torch
+
+    from framework.inspection import check, require
+    from framework.seeding import torch_seed
+
+    torch.manual_seed(torch_seed(config.training.seed, "weights"))
+    network = networks.create(
+        config.network.arch,
+        num_classes=data.data.num_classes,
+        in_channels=data.data.channels,
+        **config.network.arch_options,
+    )
+    findings = check(network, data.input_shape, config.constraints)
+    if not config.constraints.no_constraints:
+        require(findings)
+    network.to(device).to(memory_format=torch.channels_last)
+    return network, findings

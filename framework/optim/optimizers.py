@@ -1,0 +1,58 @@
+"""The optimizer, from the configuration."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+
+from framework.config import OptimizationConfig
+from framework.optim.muon import Muon
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The parameters in two groups: kernels and matrices decay, vectors (norms and biases) do not."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def muon_groups(groups: list[dict[str, Any]], muon_lr: float, muon_weight_decay: float) -> list[dict[str, Any]]:
+    """`parameter_groups` with a third one, of the kernels that mix channels.
+
+    Their steps are as long as a matrix of that shape with singular values of one, not as their gradient, so that they
+    take a learning rate and a decay of their own.
+
+    A depthwise kernel doesn't: it is a list of filters and no matrix. The head's matrix is left to SGD, as in Jordan
+    et al. 2024.
+    """
+    decayed, others = groups
+    kernels = [p for p in decayed["params"] if p.ndim == 4 and p.shape[1] > 1]
+    rest = [p for p in decayed["params"] if p.ndim != 4 or p.shape[1] == 1]
+    return [
+        decayed | {"params": rest, "kernels": False},
+        others | {"kernels": False},
+        {"params": kernels, "kernels": True, "lr": muon_lr, "weight_decay": muon_weight_decay},
+    ]
+
+
+def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
+    """SGD with Nesterov momentum, AdamW or Muon, as configured, in its fused form, with weights on their device.
+
+    SGD's momentum begins at zero here, not at the first gradient, which is the same, so that its first step may be
+    left out too.
+    """
+    groups = parameter_groups(model, config.weight_decay)
+    if config.optimizer == "muon":
+        decay = config.weight_decay if config.muon_weight_decay is None else config.muon_weight_decay
+        return Muon(muon_groups(groups, config.muon_lr, decay), config.lr, config.momentum)
+    if config.optimizer == "adamw":
+        capturable = next(model.parameters()).is_cuda
+        return AdamW(groups, config.lr, betas=(config.momentum, 0.999), fused=True, capturable=capturable)
+    optimizer = SGD(groups, config.lr, config.momentum, nesterov=config.momentum > 0, fused=True)
+    if config.momentum > 0:
+        for parameter in (parameter for group in groups for parameter in group["params"]):
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer

@@ -1,0 +1,183 @@
+"""The sections of a report: each turns the evidence of a run into paragraphs of Markdown.
+
+A recipe chooses among them by name, or gives functions of its own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from framework.report.calibration import Reliability
+from framework.report.confusion import class_rows, frequent_confusions
+from framework.report.markdown import code, escape, picture, table
+from framework.report.predictions import Predictions
+
+SAMPLES = "augmented_samples.png"
+CURVES = "curves.png"
+CONFUSION = "confusion.png"
+CALIBRATION = "calibration.png"
+MISTAKES = "mistakes.png"
+GRAD_CAM = "grad_cam.png"
+FIELD = "field_of_view.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is known of a run. The pictures lie beside the report, under the names above.
+
+    `figures` are pairs of what and how much; `warnings` what a reader has to know before believing them. `findings`
+    are the constraints with the keys of `framework.inspection.Finding`, `source` the network's files, `mistakes`
+    and `explained` the numbers of images in the two galleries.
+    """
+
+    title: str
+    figures: Sequence[tuple[str, str]]
+    warnings: Sequence[str]
+    findings: Sequence[Mapping[str, Any]]
+    source: Mapping[str, str]
+    torchsummary: str
+    transforms: str
+    training_log: str
+    readme_url: str | None
+    command: str
+    predictions: Predictions
+    reliability: Reliability
+    mistakes: int
+    explained: int
+    trained: bool
+
+
+Section = Callable[[Evidence], Sequence[str]]
+"""Makes the paragraphs of a section, without its heading."""
+
+
+def constraints(evidence: Evidence) -> Sequence[str]:
+    """What was declared of the network, and what holds."""
+    rows = [
+        ("✓" if line["holds"] else "✗", line["name"], _figure(line["figure"]), line["limit"], line["where"])
+        for line in evidence.findings
+    ]
+    header = ("", "constraint", "figure", "limit", "where")
+    return (table(header, rows, right=(2,)) if rows else "Nothing was declared of the network.",)
+
+
+def model_code(evidence: Evidence) -> Sequence[str]:
+    """The files of the network's code."""
+    files = [part for path, text in evidence.source.items() for part in (f"`{path}`", code(text, "python"))]
+    return files or ("The source of this network is not to be had.",)
+
+
+def torchsummary(evidence: Evidence) -> Sequence[str]:
+    """What torchsummary prints of the network."""
+    return (code(evidence.torchsummary),)
+
+
+def transforms(evidence: Evidence) -> Sequence[str]:
+    """The augmentation as code, and augmented images."""
+    return (
+        code(evidence.transforms, "python"),
+        picture(SAMPLES, "training images as they are, then as augmented in epochs 1 to 8"),
+    )
+
+
+def training_log(evidence: Evidence) -> Sequence[str]:
+    """The log, an epoch a line."""
+    return (code(evidence.training_log or "No epoch was completed."),)
+
+
+def readme(evidence: Evidence) -> Sequence[str]:
+    """The link to a README."""
+    return (f"[{escape(evidence.readme_url)}](<{evidence.readme_url}>)" if evidence.readme_url else "Not given.",)
+
+
+def curves(evidence: Evidence) -> Sequence[str]:
+    """Loss, accuracy and learning rate over the epochs."""
+    if not evidence.trained:
+        return ("No epoch was completed.",)
+    return (picture(CURVES, "loss, accuracy and learning rate over the epochs"),)
+
+
+def classes(evidence: Evidence) -> Sequence[str]:
+    """Accuracy by class, the confusion matrix, and the most frequent confusions."""
+    confusion, names = evidence.predictions.confusion(), evidence.predictions.class_names
+    per_class = [
+        (name, f"{count:,}", _percent(recall), _percent(precision))
+        for name, count, recall, precision in class_rows(confusion, names)
+    ]
+    common = [(true, said, str(images)) for true, said, images in frequent_confusions(confusion, names)]
+    return (
+        picture(CONFUSION, "confusion matrix"),
+        table(("class", "test images", "accuracy", "precision"), per_class, right=(1, 2, 3)),
+        "The commonest mistakes:" if common else "There are no mistakes.",
+        *((table(("true", "predicted", "images"), common, right=(2,)),) if common else ()),
+    )
+
+
+def calibration(evidence: Evidence) -> Sequence[str]:
+    """Confidence beside accuracy."""
+    measured = evidence.reliability
+    sure = float((measured.counts * measured.confidence).sum() / measured.counts.sum())
+    return (
+        f"The mean confidence is {_percent(sure)}, the accuracy {_percent(evidence.predictions.accuracy)}; the "
+        f"expected calibration error over {len(measured.counts)} bins is {_percent(measured.expected_error)}.",
+        picture(CALIBRATION, "accuracy against confidence, and how many images have which confidence"),
+    )
+
+
+def mistakes(evidence: Evidence) -> Sequence[str]:
+    """The most confident mistakes, and Grad-CAM of some."""
+    if not evidence.mistakes:
+        return ("Every test image was classified correctly.",)
+    return (
+        f"The {evidence.mistakes} most confident of {(~evidence.predictions.right).sum():,} mistakes on "
+        f"{len(evidence.predictions.labels):,} test images: the predicted class with its confidence, and the true "
+        "class in brackets.",
+        picture(MISTAKES, "misclassified test images with predicted and true class"),
+        f"Where the {evidence.explained} most confident of them show the predicted class, and where the true one "
+        "(Grad-CAM on the last feature map before global pooling):",
+        picture(GRAD_CAM, "Grad-CAM for the predicted and the true class of the most confident mistakes"),
+    )
+
+
+def field_of_view(evidence: Evidence) -> Sequence[str]:
+    """Input coverage and the effective receptive field."""
+    return (
+        "Left, the pixels that can reach the output at all. Then the effective receptive field at the centre of the "
+        "last feature map, before and after training: the mean absolute gradient over test images, continued by their "
+        "mirror images. The frame is the theoretical field; inside the line the weight is above 4.55 % of the largest "
+        "(Luo et al. 2016), and the number gives the side of a square of as many pixels.",
+        picture(FIELD, "input coverage, and the effective receptive field before and after training"),
+    )
+
+
+def command(evidence: Evidence) -> Sequence[str]:
+    """The command that trains the same again."""
+    return (code(evidence.command, "sh"),)
+
+
+SECTIONS: Mapping[str, Section] = {
+    section.__name__: section
+    for section in (
+        constraints,
+        model_code,
+        torchsummary,
+        transforms,
+        training_log,
+        readme,
+        curves,
+        classes,
+        calibration,
+        mistakes,
+        field_of_view,
+        command,
+    )
+}
+"""The sections above, by the names that a recipe gives them."""
+
+
+def _figure(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:.4g}"
+
+
+def _percent(share: float) -> str:
+    return "none" if share != share else f"{100 * share:.2f} %"

@@ -1,0 +1,138 @@
+"""The folder that a run leaves behind: what is in it, who may write to it, and what a resume accepts."""
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from framework.errors import RunDirectoryError
+from framework.run.atomic import remove_leftovers, write_bytes
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The files of a run, by name."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration, as JSON; `--config` takes it back."""
+        return self.path / "config.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, commit and the data's hash, as JSON."""
+        return self.path / "environment.json"
+
+    @property
+    def source(self) -> Path:
+        """The folder with the network's code as it was trained."""
+        return self.path / "source"
+
+    @property
+    def torchsummary(self) -> Path:
+        """torchsummary's table."""
+        return self.path / "torchsummary.txt"
+
+    @property
+    def transforms(self) -> Path:
+        """The augmentation as code of albumentations."""
+        return self.path / "transforms.py"
+
+    @property
+    def augmented_samples(self) -> Path:
+        """A picture of training images as the first epochs see them."""
+        return self.path / "augmented_samples.png"
+
+    @property
+    def log(self) -> Path:
+        """One JSON object an epoch."""
+        return self.path / "log.jsonl"
+
+    @property
+    def training_log(self) -> Path:
+        """The same for people."""
+        return self.path / "training.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the newest checkpoints, to go on from: see `framework.checkpoint.manager`."""
+        return self.path / "checkpoints"
+
+    def teacher(self, number: int) -> Path:
+        """A copy of a teacher network, the first being number 1: a resume reads these."""
+        return self.path / ("teacher.pt" if number == 1 else f"teacher-{number}.pt")
+
+    @property
+    def best(self) -> Path:
+        """The weights with the best validation accuracy."""
+        return self.path / "best.pt"
+
+    @property
+    def weights(self) -> Path:
+        """The reported weights as safetensors, for other programs."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def results(self) -> Path:
+        """The figures of a finished run, as JSON."""
+        return self.path / "results.json"
+
+    @property
+    def used(self) -> bool:
+        """Whether a run has begun here; files that were cut off while they were written do not count."""
+        return self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir())
+
+
+@contextmanager
+def open_run_directory(path: Path, *, resume: bool) -> Iterator[RunDirectory]:
+    """The folder for a run, made if need be, shown to be writable, and locked for as long as the context lasts.
+
+    Raises RunDirectoryError for a folder that another process has open, that is in use and not resumed, that holds
+    something else than a run, or that cannot be written to.
+    """
+    run = RunDirectory(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        used = run.used
+        if used and not resume:
+            raise RunDirectoryError(f"{path} is not empty: add --resume to go on with its run, or choose another --out")
+        if used and not run.config.is_file():
+            raise RunDirectoryError(
+                f"{path} is not empty and holds no run (no {run.config.name}): choose another --out"
+            )
+        lock = (path / ".lock").open("a")
+    except OSError as error:
+        raise RunDirectoryError(f"cannot write to the run directory {path}: {error.strerror}") from error
+    with lock:
+        try:
+            # A lock of POSIX's kind ends with the process, and worker processes do not inherit it.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunDirectoryError(f"{path} is in use by another process") from error
+        remove_leftovers(path)
+        yield run
+
+
+def finished(run: RunDirectory, planned_epochs: int) -> dict[str, Any] | None:
+    """The results of a run that has ended after all of its `planned_epochs`, or an early stop; else None."""
+    try:
+        results = json.loads(run.results.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(results, dict) and results.get("planned_epochs") == planned_epochs
+    return results if whole else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, all or nothing; raises OSError as `atomic.write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes an indented JSON object, all or nothing; raises OSError as `atomic.write_bytes` does."""
+    write_text(path, json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,93 @@
+"""The logs of a run: JSON lines for programs, text for people, events for TensorBoard."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from framework.run.directory import RunDirectory, write_text
+from framework.run.history import EpochMetrics
+from framework.run.tensorboard import ScalarWriter
+
+logger = logging.getLogger(__name__)
+
+
+def epoch_line(metrics: EpochMetrics, epochs: int) -> str:
+    """One epoch as a line of text."""
+    validation = (
+        f"  val loss {metrics['val_loss']:.4f}  val accuracy {metrics['val_accuracy']:7.2%}"
+        if "val_accuracy" in metrics
+        else ""
+    )
+    return (
+        f"epoch {metrics['epoch']:{len(str(epochs))}d}/{epochs}  loss {metrics['loss']:.4f}  "
+        f"accuracy {metrics['accuracy']:7.2%}{validation}  lr {metrics['lr']:.5f}  {metrics['seconds']:.1f} s"
+    )
+
+
+class EpochLog:
+    """Writes the run's logs and prints each line; without a run it does nothing, as in all processes but the first.
+
+    Opening it cuts the logs back to `history`, the epochs of the checkpoint that a run goes on from. Where a line
+    could not be written, as on a full disk, the next one writes both files anew. Closing it ends the tensorboard
+    events; lines can still be written.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory | None,
+        epochs: int,
+        history: Sequence[EpochMetrics],
+    ) -> None:
+        self.run = run
+        self.epochs = epochs
+        self._whole = False
+        self._texts: dict[Path, list[str]] = {}
+        self._events: ScalarWriter | None = None
+        if run is not None:
+            self._texts[run.log] = [json.dumps(metrics) for metrics in history]
+            self._texts[run.training_log] = [epoch_line(metrics, epochs) for metrics in history]
+            self._write()
+            self._events = ScalarWriter(run.path / "tensorboard", purge_step=len(history) + 1)
+
+    def __call__(self, metrics: EpochMetrics) -> None:
+        """Logs one epoch."""
+        if self.run is None or self._events is None:
+            return
+        self._append(self.run.log, json.dumps(metrics))
+        self.write(epoch_line(metrics, self.epochs))
+        self._events.add({k: v for k, v in metrics.items() if k != "epoch"}, int(metrics["epoch"]))
+
+    def write(self, line: str) -> None:
+        """Prints a line and keeps it in the training log."""
+        if self.run is not None:
+            logger.info("%s", line)
+            self._append(self.run.training_log, line)
+
+    def close(self) -> None:
+        """Closes the tensorboard events."""
+        if self._events is not None:
+            self._events.close()
+
+    def _append(self, path: Path, line: str) -> None:
+        self._texts[path].append(line)
+        if not self._whole:
+            self._write()
+            return
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            self._failed(error)
+
+    def _write(self) -> None:
+        try:
+            for path, lines in self._texts.items():
+                write_text(path, "".join(f"{line}\n" for line in lines))
+            self._whole = True
+        except OSError as error:
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        self._whole = False
+        logger.warning("the log could not be written: %s", error)

@@ -1,0 +1,116 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from framework.config.config import Config, differences, walk
+from framework.config.sections import (
+    AugmentationConfig,
+    DataConfig,
+    MachineConfig,
+    NetworkConfig,
+    OptimizationConfig,
+    TrainingConfig,
+)
+from framework.errors import EmberfieldError
+
+
+def test_field_names_are_unique_over_all_sections() -> None:
+    names = [name for _, name, _ in walk(Config())]
+    assert len(names) == len(set(names))
+
+
+def test_json_round_trip(tmp_path: Path) -> None:
+    config = Config(
+        data=DataConfig(val_size=7),
+        network=NetworkConfig(arch="a", arch_options={"width": 0.5}),
+        augmentation=AugmentationConfig(transforms=({"name": "HorizontalFlip", "p": 0.5},)),
+        optimization=OptimizationConfig(clip_norm=1.5),
+    )
+    path = tmp_path / "config.json"
+    path.write_text(config.to_json())
+    assert Config().merged_with_file(path) == config
+
+
+def test_file_may_leave_out_sections_and_keys(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"training": {"epochs": 3}}))
+    config = Config(training=TrainingConfig(seed=9)).merged_with_file(path)
+    assert (config.training.epochs, config.training.seed) == (3, 9)
+
+
+@pytest.mark.parametrize(
+    ("content", "teacher"), [('"a"', ("a",)), ('["a"]', ("a",)), ('["a", "b"]', ("a", "b")), ("null", None)]
+)
+def test_a_text_stands_for_a_list_of_one(tmp_path: Path, content: str, teacher: tuple[str, ...] | None) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(f'{{"optimization": {{"teacher": {content}}}}}')
+    assert Config().merged_with_file(path).optimization.teacher == teacher
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"trainin": {}}', "unknown section 'trainin', did you mean 'training'"),
+        ('{"training": {"epoch": 3}}', "unknown key in section 'training' 'epoch', did you mean 'epochs'"),
+        ('{"training": {"epochs": "three"}}', "epochs is 'three', a str; it takes int"),
+        ('{"training": {"epochs": true}}', "epochs is True, a bool; it takes int"),
+        ('{"training": {"epochs": 0}}', "epochs is 0; the min valid value is 1"),
+        ('{"optimization": {"lr": NaN}}', "lr is nan"),
+        ('{"optimization": {"lr": Infinity}}', "lr is inf"),
+        ('{"optimization": {"optimizer": "sdg"}}', "unknown optimizer 'sdg', did you mean 'sgd'"),
+        ('{"augmentation": {"transforms": ["flip"]}}', "it takes a list of objects"),
+        ('{"augmentation": {"transforms": "flip"}}', "transforms is 'flip', a str; it takes tuple"),
+        ('{"optimization": {"teacher": 3}}', "teacher is 3, a int; it takes tuple or null"),
+        ('{"optimization": {"teacher": [3]}}', "it takes a list of texts"),
+        ('{"safety": {"checkpoint_every": "5m"}}', "checkpoint_every is '5m'; it takes seconds like '60s'"),
+        ('{"safety": {"checkpoint_every": 5}}', "checkpoint_every is 5, a int; it takes str"),
+        ('{"training": 3}', "section 'training' is a int; it takes a JSON object"),
+        ("[]", "the configuration is a list"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+    ],
+)
+def test_wrong_files_are_refused_by_name(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(content)
+    with pytest.raises(EmberfieldError) as caught:
+        Config().merged_with_file(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
+def test_unreadable_file_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(EmberfieldError, match="cannot read the configuration"):
+        Config().merged_with_file(path)
+
+
+def test_a_section_by_itself_is_checked_when_it_is_made_and_stays_as_it_is() -> None:
+    with pytest.raises(EmberfieldError, match="lr is -1; the min valid value is 0"):
+        OptimizationConfig(lr=-1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        OptimizationConfig().lr = -1  # type: ignore[misc]
+
+
+def test_update_names_the_nearest_setting() -> None:
+    with pytest.raises(EmberfieldError, match="unknown setting 'batchsize', did you mean 'batch_size'"):
+        Config().updated({"batchsize": 3})
+
+
+def test_differences_name_what_changes_the_computation_and_leave_out_the_rest() -> None:
+    old = Config()
+    new = dataclasses.replace(
+        old.updated({"lr": 0.5, "batch_size": 64, "arch": "x", "data": "elsewhere"}),
+        machine=MachineConfig(workers=3, device="cpu"),
+    )
+    assert differences(old, new) == [
+        "arch was '' and is now 'x'",
+        "lr was 0.1 and is now 0.5",
+        "batch_size was 128 and is now 64",
+    ]
+    assert differences(old, old) == []

@@ -1,0 +1,213 @@
+"""The official download, from a small local server that serves an archive in CIFAR-10's real format."""
+
+import contextlib
+import functools
+import hashlib
+import http.server
+import io
+import pickle
+import socket
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pytest
+from torchvision.datasets import CIFAR10
+
+import framework.data.cifar10 as cifar10_module
+from framework.data.registry import open_data
+from framework.errors import DataError
+
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
+
+
+def archive_and_hashes() -> tuple[bytes, dict[str, str]]:
+    """A gzipped tar of the real layout with 10 images a batch, and each member's MD5."""
+    rng = np.random.default_rng(0)
+    members = {
+        name: pickle.dumps({"data": rng.integers(0, 256, (10, 3072), dtype=np.uint8), "labels": list(range(10))})
+        for name in (*BATCHES, "test_batch")
+    }
+    members["batches.meta"] = pickle.dumps({"label_names": CLASSES})
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue(), {name: hashlib.md5(content).hexdigest() for name, content in members.items()}
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder; `mood` may be 'cut' (off in the middle) or 'slow' (to answer, and between pieces)."""
+
+    requests: list[str] = []  # noqa: RUF012
+    mood = ""
+
+    def do_GET(self) -> None:
+        self.requests.append(self.path)
+        time.sleep(0.4 if self.mood == "slow" else 0)
+        super().do_GET()
+
+    def copyfile(self, source: IO[bytes], outputfile: IO[bytes]) -> None:
+        content = source.read()
+        if self.mood == "cut":
+            content = content[: len(content) // 2]
+        size = -(-len(content) // (8 if self.mood == "slow" else 1))
+        with contextlib.suppress(OSError):  # whoever wants only to connect hangs up
+            for start in range(0, len(content), size):
+                outputfile.write(content[start : start + size])
+                time.sleep(0.3 if self.mood == "slow" else 0)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A server on this machine that torchvision takes for the official one; gives the folder that it serves."""
+    content, hashes = archive_and_hashes()
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / CIFAR10.filename).write_bytes(content)
+    Server.requests.clear()
+    monkeypatch.setattr(Server, "mood", "")
+    handler = functools.partial(Server, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{running.server_address[1]}/{CIFAR10.filename}")
+        monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(content).hexdigest())
+        monkeypatch.setattr(CIFAR10, "train_list", [[name, hashes[name]] for name in BATCHES])
+        monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", hashes["test_batch"]]])
+        monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": hashes["batches.meta"]})
+        yield served
+        running.shutdown()
+        thread.join()
+
+
+def opened(cache: Path, notes: list[str], dataset: str | None = "cifar10") -> str:
+    data = open_data(path=None, dataset=dataset, image_size=32, cache=cache, notify=notes.append)
+    assert data.train_images.shape[1:] == (32, 32, 3)
+    return data.name
+
+
+def test_is_downloaded_once(server: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    assert opened(tmp_path / "cache", notes) == "cifar10"
+    assert set(Server.requests) == {f"/{CIFAR10.filename}"}
+    Server.requests.clear()
+    assert opened(tmp_path / "cache", notes, dataset=None) == "cifar10"
+    assert Server.requests == []
+    assert notes == []
+    data = open_data(path=tmp_path / "cache" / "cifar10", dataset=None, image_size=32, cache=tmp_path, notify=print)
+    assert (len(data.train_labels), len(data.test_labels), data.class_names) == (50, 10, tuple(CLASSES))
+
+
+def test_a_damaged_archive_is_refused(server: Path, tmp_path: Path) -> None:
+    archive = server / CIFAR10.filename
+    archive.write_bytes(archive.read_bytes()[:-9] + b"deadbeef!")
+    with pytest.raises(DataError, match="CIFAR-10 cannot be had"):
+        opened(tmp_path / "cache", [])
+
+
+def test_a_cut_off_download_is_not_taken_for_whole(
+    server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Server, "mood", "cut")
+    with pytest.raises(DataError, match="CIFAR-10 cannot be had"):
+        opened(tmp_path / "cache", [])
+    assert not (tmp_path / "cache" / "cifar10" / "cifar-10-batches-py").exists()
+    monkeypatch.setattr(Server, "mood", "")
+    assert opened(tmp_path / "cache", []) == "cifar10"
+
+
+@pytest.mark.parametrize("name", ["data_batch_3", "test_batch", "batches.meta"])
+def test_a_spoilt_file_is_unpacked_again_without_a_network(
+    server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    opened(tmp_path / "cache", [])
+    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar.tar.gz")
+    root = tmp_path / "cache" / "cifar10"
+    file = root / "cifar-10-batches-py" / name
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match=f"cifar-10-batches-py/{name} is missing or damaged"):
+        open_data(path=root, dataset=None, image_size=32, cache=tmp_path, notify=pytest.fail)
+    assert opened(tmp_path / "cache", []) == "cifar10"
+
+
+def test_of_several_at_once_one_downloads(
+    server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Server, "mood", "slow")
+    with ThreadPoolExecutor(3) as pool:
+        names = list(pool.map(lambda _: opened(tmp_path / "cache", []), range(3)))
+    assert names == ["cifar10"] * 3
+    assert capfd.readouterr().err.count("100%") == 1  # one progress bar came to its end
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_slow_server_is_waited_for(server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Server, "mood", "slow")
+    monkeypatch.setattr(cifar10_module, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(cifar10_module, "STALL_SECONDS", 2.0)
+    began = time.monotonic()
+    assert opened(tmp_path / "cache", []) == "cifar10"
+    assert time.monotonic() - began > 2  # longer than either limit: it kept moving
+
+
+def test_a_refusing_server_is_an_error_when_cifar10_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar.tar.gz")
+    with pytest.raises(DataError, match=r"CIFAR-10 cannot be had .*--data FOLDER"):
+        opened(tmp_path, [])
+
+
+def test_without_a_wish_the_digits_are_taken_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar.tar.gz")
+    notes: list[str] = []
+    assert opened(tmp_path, notes, dataset=None) == "digits"
+    (note,) = notes
+    assert "CIFAR-10 cannot be had" in note
+    assert "--data FOLDER" in note
+    assert "Going on with `digits`" in note
+
+
+def test_connecting_is_given_up_after_ten_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cifar10_module.CONNECT_SECONDS == 10
+    monkeypatch.setattr(cifar10_module, "CONNECT_SECONDS", 0.5)
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # its queue is full, so the next connection hangs as behind a firewall
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{deaf.getsockname()[1]}/cifar.tar.gz")
+        began = time.monotonic()
+        with pytest.raises(DataError, match="timed out"):
+            opened(tmp_path, [])
+        assert 0.4 < time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(("scheme", "limit"), [("https", "CONNECT_SECONDS"), ("http", "STALL_SECONDS")])
+def test_a_server_that_says_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, limit: str
+) -> None:
+    monkeypatch.setattr(cifar10_module, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(cifar10_module, limit, 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(CIFAR10, "url", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/cifar.tar.gz")
+        began = time.monotonic()
+        with pytest.raises(DataError, match="timed out"):
+            opened(tmp_path, [])
+        assert time.monotonic() - began < 30
+    assert socket.getdefaulttimeout() is None

@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from framework import logs
+from framework.checkpoint.training_state import EpochMetrics
+from framework.run.directory import RunDirectory
+from framework.run.logs import EpochLog
+
+RECORDS: list[EpochMetrics] = [
+    {"epoch": n, "loss": 1 / n, "accuracy": 0.5, "lr": 0.1, "seconds": 1.0, "val_loss": 1.0, "val_accuracy": 0.25}
+    for n in range(1, 5)
+]
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def test_every_epoch_is_logged_once_and_a_resume_cuts_back(tmp_path: Path) -> None:
+    run, said = RunDirectory(tmp_path), []
+    log = EpochLog(run, 4, [], said.append, said.append)
+    for record in RECORDS[:3]:
+        log(record)
+    log.write("the end")
+    log.close()
+    assert [json.loads(line) for line in lines(run.log)] == RECORDS[:3]
+    assert lines(run.training_log) == said
+    assert said[0].startswith("epoch 1/4  loss 1.0000  accuracy  50.00%  val loss 1.0000  val accuracy  25.00%")
+    with run.log.open("a") as file:
+        file.write('{"epoch": 4, "lo')  # killed in the middle of a line
+    again = EpochLog(run, 4, RECORDS[:2], said.append, said.append)
+    assert [json.loads(line) for line in lines(run.log)] == RECORDS[:2]
+    again(RECORDS[2])
+    again.close()
+    assert [json.loads(line) for line in lines(run.log)] == RECORDS[:3]
+    assert len(lines(run.training_log)) == 3
+
+
+def test_lines_that_a_full_disk_swallowed_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, told = RunDirectory(tmp_path), []
+    log = EpochLog(run, 4, [], lambda _: None, told.append)
+    log(RECORDS[0])
+    with monkeypatch.context() as full:
+
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        full.setattr(Path, "open", fail)
+        full.setattr(logs, "write_text", fail)
+        log(RECORDS[1])
+    assert told and all("the log could not be written: [Errno 28]" in line for line in told)
+    log(RECORDS[2])
+    log.close()
+    assert [json.loads(line)["epoch"] for line in lines(run.log)] == [1, 2, 3]
+    assert len(lines(run.training_log)) == 3
+
+
+def test_events_of_tensorboard_hold_the_figures_of_every_epoch(tmp_path: Path) -> None:
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.record_writer import masked_crc32c
+
+    log = EpochLog(RunDirectory(tmp_path), 4, RECORDS[:1], print, print)
+    for record in RECORDS[1:3]:
+        log(record)
+    log.close()
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    content, events = path.read_bytes(), []
+    while content:
+        length = int.from_bytes(content[:8], "little")
+        assert int.from_bytes(content[8:12], "little") == masked_crc32c(content[:8])
+        events.append(Event.FromString(content[12 : 12 + length]))
+        content = content[16 + length :]
+    values = {(e.step, v.tag): v.simple_value for e in events for v in e.summary.value}
+    assert values[3, "loss"] == pytest.approx(1 / 3) and values[2, "val_accuracy"] == 0.25
+    assert {step for step, _ in values} == {2, 3}
+    assert [e.step for e in events if e.HasField("session_log")] == [2]
