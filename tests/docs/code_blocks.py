@@ -1,7 +1,7 @@
 """The code blocks of a Markdown page: read, held to the rules below, and run in order.
 
-A block names its language. `sh` is run by bash and `python` by Python, each on its own, in one folder for a page. With
-a title, as in ```json title="settings.json", a block is a file in that folder. `text` is output and is not run.
+A block names its language. `sh` or `bash` is run by bash and `python` by Python, each on its own, in one folder for a
+page. With a title, as in ```json title="settings.json", a block is a file in that folder. `text` is output.
 
 A command that cannot be run here has a comment before it, <!-- not run: REASON -->; its options are parsed all the same
 (`tests.docs.commands`).
@@ -18,10 +18,10 @@ from markdown_it import MarkdownIt
 REASONS = ("needs-gpu", "hours", "internet", "install")
 """Why a block may be left out."""
 
-RUN = ("sh", "python")
+RUN = ("sh", "bash", "python")
 """The languages of what is run."""
 
-FILES = ("json", "ini", "toml", "python", "sh")
+FILES = ("json", "ini", "toml", "python", "sh", "bash")
 """The languages that a block with a title can have."""
 
 MARKER = re.compile(r"<!--\s*not run:\s*(.*?)\s*-->")

@@ -23,6 +23,16 @@ SETTINGS = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))]
 
 
+MARKED = [
+    block
+    for pattern in ("*.md", "docs/**/*.md", "weights/*.md", "records/**/*.md")
+    for path in sorted(ROOT.glob(pattern))
+    for block in blocks_of(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+    if block.is_code and block.reason
+]
+"""The blocks that are not run, of other pages too."""
+
+
 def blocks(page: str) -> list[Block]:
     return blocks_of(page, (ROOT / page).read_text(encoding="utf-8"))
 
@@ -69,11 +79,7 @@ def test_the_blocks_of_a_page_run(page: str, pages: Path, environment: dict[str,
     run_blocks(blocks(page), page_folder(pages, page), environment)
 
 
-@pytest.mark.parametrize(
-    "block",
-    [block for page in PAGES for block in blocks(page) if block.is_code and block.reason],
-    ids=lambda b: b.where,
-)
+@pytest.mark.parametrize("block", MARKED, ids=lambda block: block.where)
 def test_a_block_that_is_not_run_has_options_that_exist(block: Block, tmp_path: Path) -> None:
     check_block(block, tmp_path)
 
@@ -189,7 +195,7 @@ def test_a_wrong_option_in_a_block_that_is_not_run_is_found_out(command: str, re
         ("<!-- not run: dull -->\n```sh\ntrue\n```", "'dull' is no reason"),
         ("    python -m recipes.s7_cifar", "a block of ''"),
         ("```\ntrue\n```", "a block of ''"),
-        ("```bash\ntrue\n```", "a block of 'bash'"),
+        ("```shell\ntrue\n```", "a block of 'shell'"),
         ("```json\n{}\n```", "a block of 'json'"),
         ("```text\n$ true\n```", "a command in a block of text"),
         ("```text\npython -m recipes.s7_cifar\n```", "a command in a block of text"),
