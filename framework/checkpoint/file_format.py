@@ -38,7 +38,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Reads what `save_checkpoint` wrote, onto the CPU; nothing in the file is ever run.
 
-    One of the former format comes with today's names, and with "former" set.
+    One of the former format comes with today's names.
 
     Raises CheckpointError for a file that is missing, not a checkpoint of this format, or not as it was written.
     """
@@ -94,5 +94,4 @@ def load_weights(model: nn.Module, weights: object, source: str) -> None:
 
 def _upgraded(state: dict[str, Any]) -> dict[str, Any]:
     """A checkpoint of commit edbacf6 with today's names."""
-    renamed = {"metadata" if key == "description" else key: value for key, value in state.items()}
-    return renamed | {"former": True}
+    return {"metadata" if key == "description" else key: value for key, value in state.items()}

@@ -67,20 +67,21 @@ def make_step(
             yield
 
     def total_loss(logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
-        total: Tensor = loss(logits, labels)
+        # Each part casts the logits by itself: so their gradients are added in the precision of the forward pass.
+        total: Tensor = loss(logits.float(), labels)
         if teacher is not None:
             with forward_pass():
                 teacher_logits = teacher.logits(images)
-            total = teacher.loss(total, logits, teacher_logits)
+            total = teacher.loss(total, logits.float(), teacher_logits)
         for term in loss_terms:
-            total = total + term(forward, logits, labels)
+            total = total + term(forward, logits.float(), labels)
         return total
 
     def step(images: Tensor, labels: Tensor) -> StepOutput:
         before = [buffer.clone() for buffer in buffers]
         with forward_pass():
             logits = forward(normalized(images))
-        total = total_loss(logits.float(), labels, images)
+        total = total_loss(logits, labels, images)
         targets = labels if labels.ndim == 1 else labels.argmax(1)
         optimizer.zero_grad()
         torch.autograd.backward(total)

@@ -53,16 +53,16 @@ def run_training(
         raise EmberfieldError("--resume needs --out, the run directory to go on with")
     folder = Path("runs") / f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else Path(out)
     begun = Run(folder) if resume and RunDirectory(folder).config.is_file() else None
+    if begun:
+        from framework.checkpoint.resume import require_resumable
+
+        require_resumable(begun.directory)
     config = experiment.settings(settings, preset=preset, files=files, run=begun)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
     with console_logging(), stop_on_signals() as stop:
         if begun and (results := finished(begun.directory, config.training.epochs)):
             logger.info("%s is finished: test accuracy %.2f %%", folder, 100 * results["test_accuracy"])
             return begun
-        if begun:
-            from framework.checkpoint.resume import require_resumable
-
-            require_resumable(begun.directory)
         with opened as run:
             chosen = own_images(experiment, config) if images is None else images
             train(config, run, stop, experiment.package(), images=chosen, extensions=extensions(experiment))

@@ -18,7 +18,13 @@ HELD_OUT_IMAGES, TEST_IMAGES = 100, 100
 DROPOUT_NETWORK = "networks:dropout"
 """Imported by path, from the folder of this file, whatever tree is on the import path."""
 
-PUBLISHED = ("c1c2c3c40", "c1c2c3c40_mirror", "c1c2c3c40_quick", "c1c2c3c40_gated_mirror")
+PUBLISHED = (
+    "c1c2c3c40",
+    "c1c2c3c40_mirror",
+    "c1c2c3c40_quick",
+    "c1c2c3c40_gated_mirror",
+    "c1c2c3c40_gated_mirror_small",
+)
 """Architectures whose published weights have to give the same logits."""
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

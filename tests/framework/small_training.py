@@ -6,18 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from framework.checkpoint.generations import Generations
-from framework.data.device_loader import choose_augment_on
 from sklearn.datasets import load_digits
 from torch import nn
 
+from framework.checkpoint.manager import latest_checkpoint
 from framework.checkpoint.metadata import ModelMetadata
-from framework.checkpoint.training_state import EpochMetrics, TrainingState
-from framework.config.config import Config
-from framework.data.data_module import DataModule, prepare
-from framework.engine.training import fit, make_training
+from framework.checkpoint.training_state import TrainingState
+from framework.config import Config
+from framework.data.data_module import DataModule, setup
+from framework.data.rendering import choose_augment_on
+from framework.engine.fit import fit
+from framework.engine.training import Extensions, make_training
 from framework.run.directory import RunDirectory
 from framework.run.environment import choose_device
+from framework.run.history import EpochMetrics
 from framework.run.signals import Stop
 from framework.seeding import torch_seed
 
@@ -66,8 +68,8 @@ class SmallTraining:
     config: Config
     folder: Path
     logged: list[EpochMetrics]
-    told: list[str]
     stop: Stop
+    extensions: Extensions
 
     def run(self) -> None:
         device = choose_device(self.config.machine.device)
@@ -79,19 +81,22 @@ class SmallTraining:
             device=device,
             log=self.logged.append,
             stop=self.stop,
-            notify=self.told.append,
+            extensions=self.extensions,
         )
 
     def resume(self) -> None:
         """Goes on from the newest checkpoint in the folder, if there is one."""
-        found = Generations(RunDirectory(self.folder).checkpoints).newest(self.told.append)
+        found = latest_checkpoint(RunDirectory(self.folder))
         if found:
             path, checkpoint = found
             self.state.load_state_dict(checkpoint, path.name, max_epochs=self.config.training.epochs)
 
 
 def make_small_training(
-    folder: Path, network: Callable[[], nn.Module] = small_network, **changes: object
+    folder: Path,
+    network: Callable[[], nn.Module] = small_network,
+    extensions: Extensions | None = None,
+    **changes: object,
 ) -> SmallTraining:
     """`changes` are settings by their names; the images lie beside the run's folder."""
     data = folder.parent / "grey_digits.npz"
@@ -101,9 +106,9 @@ def make_small_training(
     folder.mkdir(exist_ok=True)
     shift = ({"name": "Affine", "translate_px": (-2, 2), "p": 0.5},)
     config = Config().updated(DEFAULTS | {"data": str(data), "transforms": shift} | changes)
-    images = prepare(config, print)
+    images = setup(config)
     torch.manual_seed(torch_seed(config.training.seed, "weights"))
-    description = ModelMetadata(
+    metadata = ModelMetadata(
         arch="small",
         arch_options={},
         in_channels=1,
@@ -114,10 +119,9 @@ def make_small_training(
         data=images.data.name,
         data_hash=images.data.fingerprint(),
         precision=config.machine.precision,
-        augment_on=choose_augment_on(config.machine.augment_on, images.batches, CPU),
+        augment_on=choose_augment_on(config.machine.augment_on, images.training, CPU),
     )
     device = choose_device(config.machine.device)
-    state = make_training(
-        network().to(device), config, images, device=device, description=description, notify=(told := []).append
-    )
-    return SmallTraining(state, images, config, folder, [], told, Stop())
+    extensions = extensions or Extensions()
+    state = make_training(network().to(device), config, images, device=device, metadata=metadata, extensions=extensions)
+    return SmallTraining(state, images, config, folder, [], Stop(), extensions)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from framework import checkpoint as module
-from framework.checkpoint.file_format import load_checkpoint, load_weights, save_checkpoint
+from framework.checkpoint import file_format as module
+from framework.checkpoint.file_format import is_former, load_checkpoint, load_weights, save_checkpoint
 from framework.checkpoint.metadata import ModelMetadata
 from framework.errors import CheckpointError
 
@@ -77,12 +77,12 @@ def test_every_cut_and_every_flipped_bit_is_found(tmp_path: Path) -> None:
     assert load_checkpoint(path)["x"].sum() == 4950
 
 
-def made_by_a_stranger(path: Path, state: object) -> Path:
+def made_by_a_stranger(path: Path, state: object, magic: bytes = module.MAGIC) -> Path:
     """A file that proves whole, with any content."""
     payload = io.BytesIO()
     torch.save(state, payload)
     digest = hashlib.sha256(payload.getvalue()).hexdigest().encode()
-    path.write_bytes(module.MAGIC + digest + b"\n" + payload.getvalue())
+    path.write_bytes(magic + digest + b"\n" + payload.getvalue())
     return path
 
 
@@ -124,6 +124,14 @@ def test_weights_that_do_not_fit_are_named() -> None:
 
 
 @pytest.mark.parametrize("content", [None, {"arch": "a"}, "text"])
-def test_a_description_that_is_not_whole_is_refused(content: object) -> None:
+def test_metadata_that_is_not_whole_is_refused(content: object) -> None:
     with pytest.raises(CheckpointError, match="x does not describe its network"):
-        ModelMetadata.of({"description": content}, "x")
+        ModelMetadata.parse(content, "x")
+
+
+def test_a_checkpoint_of_the_former_format_is_read_with_todays_names(tmp_path: Path) -> None:
+    path = made_by_a_stranger(tmp_path / "old.pt", {"description": {"arch": "a"}, "iteration": 3}, module.FORMER)
+    assert is_former(path)
+    assert load_checkpoint(path) == {"metadata": {"arch": "a"}, "iteration": 3}
+    save_checkpoint(tmp_path / "new.pt", {"metadata": {}})
+    assert not is_former(tmp_path / "new.pt")

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from framework.checkpoint.generations import Generations
 
+from framework.checkpoint import manager as module
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.file_format import load_checkpoint
-from framework.checkpoint.manager import Keeper
+from framework.checkpoint.manager import CheckpointManager
 from framework.checkpoint.writer import snapshot
-from framework.config.sections import SafetyConfig
+from framework.config import SafetyConfig
 from framework.errors import SaveError
 from framework.run.directory import RunDirectory
 from tests.framework.small_training import SmallTraining, make_small_training
@@ -24,70 +24,71 @@ def training(tmp_path: Path) -> SmallTraining:
     return trained
 
 
-def keeper_of(training: SmallTraining, folder: Path, *, writes: bool = True, **safety: str) -> Keeper:
+def manager_of(training: SmallTraining, folder: Path, *, writes: bool = True, **safety: str) -> CheckpointManager:
     folder.mkdir(exist_ok=True)
-    run = RunDirectory(folder)
-    return Keeper(training.state, run, SafetyConfig(**safety), training.told.append, writes=writes)
+    return CheckpointManager(training.state, RunDirectory(folder), SafetyConfig(**safety), writes=writes)
 
 
 def test_the_state_of_the_moment_is_kept_although_training_goes_on_before_it_is_written(
     training: SmallTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed, save = threading.Event(), Generations.save
+    changed, save = threading.Event(), module.save_checkpoint
 
-    def save_late(*arguments: Any) -> Path:
+    def save_late(*arguments: Any) -> None:
         assert changed.wait(10)
-        return save(*arguments)
+        save(*arguments)
 
-    monkeypatch.setattr(Generations, "save", save_late)
-    keeper = keeper_of(training, tmp_path / "kept")
-    assert keeper.newest == "the beginning"
+    monkeypatch.setattr(module, "save_checkpoint", save_late)
+    manager = manager_of(training, tmp_path / "kept")
+    assert manager.newest == "the beginning"
     expected = snapshot(training.state.state_dict())
-    keeper.save()
+    manager.save()
     for parameter in training.state.model.parameters():
         parameter.data.zero_()
     changed.set()
-    keeper.close()
-    assert keeper.newest == "step-000000010.pt"
-    kept = load_checkpoint(tmp_path / "kept" / "checkpoints" / keeper.newest)
+    manager.close()
+    assert manager.newest == "step-000000010.pt"
+    kept = load_checkpoint(tmp_path / "kept" / "checkpoints" / manager.newest)
     assert first_difference(kept, expected) is None
 
 
 def test_the_best_weights_are_kept_if_they_are_new(training: SmallTraining, tmp_path: Path) -> None:
     best = tmp_path / "kept" / "best.pt"
     for new in (False, True):
-        keeper = keeper_of(training, tmp_path / "kept")
-        keeper.save(best=new)
-        keeper.close()
+        manager = manager_of(training, tmp_path / "kept")
+        manager.save(best=new)
+        manager.close()
         assert best.exists() is new
     assert first_difference(load_checkpoint(best)["model"], training.state.best_weights) is None
 
 
 def test_a_process_that_is_not_to_write_writes_nothing(training: SmallTraining, tmp_path: Path) -> None:
-    keeper = keeper_of(training, tmp_path / "kept", writes=False, checkpoint_every="1")
-    keeper.save(best=True)
-    keeper.save_if_due()
-    keeper.close()
+    manager = manager_of(training, tmp_path / "kept", writes=False, checkpoint_every="1")
+    manager.save(best=True)
+    manager.save_if_due()
+    manager.close()
     assert list((tmp_path / "kept").iterdir()) == []
 
 
 @pytest.mark.parametrize(("every", "due"), [("5", True), ("7", False), ("0s", True), ("1000s", False)])
 def test_it_is_due_by_steps_or_by_seconds(training: SmallTraining, tmp_path: Path, every: str, due: bool) -> None:
-    keeper = keeper_of(training, tmp_path / "kept", checkpoint_every=every)
-    keeper.save_if_due()
-    keeper.close()
-    assert (keeper.newest != "the beginning") is due
+    manager = manager_of(training, tmp_path / "kept", checkpoint_every=every)
+    manager.save_if_due()
+    manager.close()
+    assert (manager.newest != "the beginning") is due
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_or_stops_the_run(training: SmallTraining, tmp_path: Path) -> None:
+def test_a_checkpoint_that_cannot_be_written_is_logged_or_stops_the_run(
+    training: SmallTraining, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "checkpoints").write_text("a file where the folder would be")
-    patient = keeper_of(training, tmp_path / "kept")
+    patient = manager_of(training, tmp_path / "kept")
     patient.save()
     patient.close()
-    (told,) = training.told
+    (told,) = caplog.messages
     assert "a checkpoint could not be written" in told
-    strict = keeper_of(training, tmp_path / "kept", on_save_failure="stop")
+    strict = manager_of(training, tmp_path / "kept", on_save_failure="stop")
     strict.save()
     with pytest.raises(SaveError, match="could not be written"):
         strict.close()

@@ -4,15 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from framework.config.config import Config, differences, walk
-from framework.config.sections import (
+from framework.config import (
     AugmentationConfig,
+    Config,
     DataConfig,
     MachineConfig,
     NetworkConfig,
     OptimizationConfig,
     TrainingConfig,
+    differences,
+    saved_config,
 )
+from framework.config.config import walk
 from framework.errors import EmberfieldError
 
 
@@ -56,7 +59,7 @@ def test_a_text_stands_for_a_list_of_one(tmp_path: Path, content: str, teacher: 
         ('{"training": {"epoch": 3}}', "unknown key in section 'training' 'epoch', did you mean 'epochs'"),
         ('{"training": {"epochs": "three"}}', "epochs is 'three', a str; it takes int"),
         ('{"training": {"epochs": true}}', "epochs is True, a bool; it takes int"),
-        ('{"training": {"epochs": 0}}', "epochs is 0; the min valid value is 1"),
+        ('{"training": {"epochs": 0}}', "epochs is 0; the smallest valid value is 1"),
         ('{"optimization": {"lr": NaN}}', "lr is nan"),
         ('{"optimization": {"lr": Infinity}}', "lr is inf"),
         ('{"optimization": {"optimizer": "sdg"}}', "unknown optimizer 'sdg', did you mean 'sgd'"),
@@ -91,7 +94,7 @@ def test_unreadable_file_is_refused(tmp_path: Path, content: bytes | None) -> No
 
 
 def test_a_section_by_itself_is_checked_when_it_is_made_and_stays_as_it_is() -> None:
-    with pytest.raises(EmberfieldError, match="lr is -1; the min valid value is 0"):
+    with pytest.raises(EmberfieldError, match="lr is -1; the smallest valid value is 0"):
         OptimizationConfig(lr=-1)
     with pytest.raises(dataclasses.FrozenInstanceError):
         OptimizationConfig().lr = -1  # type: ignore[misc]
@@ -114,3 +117,38 @@ def test_differences_name_what_changes_the_computation_and_leave_out_the_rest() 
         "batch_size was 128 and is now 64",
     ]
     assert differences(old, old) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "former", "name"),
+    [
+        ("data", "holdout", "val_size"),
+        ("constraints", "parameters_under", "max_params"),
+        ("constraints", "unconstrained", "no_constraints"),
+        ("optimization", "kernel_lr", "muon_lr"),
+        ("optimization", "temperature", "distill_temperature"),
+        ("machine", "eager", "no_cuda_graph"),
+    ],
+)
+def test_a_former_key_is_answered_by_its_new_name(tmp_path: Path, section: str, former: str, name: str) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({section: {former: 1}}))
+    with pytest.raises(EmberfieldError, match=f"'{former}' is now called '{name}'"):
+        Config().merged_with_file(tmp_path / "a.json")
+
+
+def test_what_commit_edbacf6_saved_is_read_with_the_same_meaning(tmp_path: Path) -> None:
+    former = {
+        "data": {"holdout": 7},
+        "network": {"arch": "a", "whiten": False},
+        "constraints": {"parameters_under": 200_000, "receptive_field_over": 44, "multiply_adds_under": None},
+        "machine": {"eager": True},
+    }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(former))
+    config = saved_config(path)
+    assert (config.data.val_size, config.network.arch, config.machine.no_cuda_graph) == (7, "a", True)
+    assert (config.constraints.max_params, config.constraints.min_receptive_field) == (199_999, 45)
+    assert config.constraints.max_multiply_adds is None
+    path.write_text(json.dumps(former | {"network": {"arch": "a", "whiten": True}}))
+    with pytest.raises(EmberfieldError, match="the run used 'whiten', which is gone; use it with commit edbacf6"):
+        saved_config(path)

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from framework.data.device_loader import DeviceBatches
 from torch import nn
 
 from architectures import create
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.writer import snapshot
-from framework.data.augment.cutmix import CutMix
-from framework.engine.precision import arithmetic, choose_precision
+from framework.data.loader import DeviceLoader
+from framework.engine.autocast import autocast
+from framework.engine.precision import choose_precision
 from framework.errors import NonFiniteError
+from framework.ops import OperatorOverrides
 from framework.run.environment import make_deterministic
-from tests.framework.data.test_device_loader import make_batches
 from tests.framework.engine.test_training import interrupted
 from tests.framework.small_training import make_small_training, small_network
 
@@ -52,16 +52,17 @@ def test_a_graph_computes_what_the_step_computes(tmp_path: Path, settings: dict[
     finished = []
     for eager in (False, True):
         training = make_small_training(
-            tmp_path / str(eager), device="cuda", precision="float32", epochs=2, eager=eager, **settings
+            tmp_path / str(eager), device="cuda", precision="float32", epochs=2, no_cuda_graph=eager, **settings
         )
         training.run()
         finished.append(snapshot(training.state.state_dict()["model"]))
     assert first_difference(*finished) is None
 
 
-def test_mixed_batches_are_those_of_the_cpu() -> None:
-    batches = make_batches(cutmix=CutMix(0.5, classes=10))
-    pairs = zip(*(DeviceBatches(batches, torch.device(name), 0, 20) for name in ("cuda", "cpu")), strict=True)
+def test_mixed_batches_are_those_of_the_cpu(tmp_path: Path) -> None:
+    data = make_small_training(tmp_path / "run", cutmix=0.5).images
+    loaders = (DeviceLoader(data.training, data.sampler, torch.device(name), 0, 20) for name in ("cuda", "cpu"))
+    pairs = zip(*loaders, strict=True)
     for (images, shares), (expected, truth) in pairs:
         assert torch.equal(shares.cpu(), truth)
         assert (images.cpu().int() - expected.int()).abs().max() <= 1
@@ -81,27 +82,27 @@ def test_a_step_that_is_not_finite_is_named_on_a_gpu(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 1, 1), (3, 2, 1), (3, 1, 2), (7, 1, 1), (7, 1, 3)])
-def test_a_compiled_depthwise_convolution_is_a_stencil_or_a_matrix(kernel: int, stride: int, dilation: int) -> None:
+def test_a_compiled_depthwise_convolution_is_a_stencil_or_a_gemm(kernel: int, stride: int, dilation: int) -> None:
     torch.manual_seed(0)
     device, padding = torch.device("cuda"), dilation * (kernel // 2)
     plain = nn.Conv2d(32, 32, kernel, stride, padding, dilation, groups=32, bias=False, device=device)
     images = torch.randn(8, 32, 16, 16, device=device).contiguous(memory_format=torch.channels_last)
     expected = plain(images)
     (by_plain,) = torch.autograd.grad(expected.square().sum(), plain.parameters())
-    with arithmetic(device, "float32"):
+    with autocast(device, "float32"), OperatorOverrides():
         found = torch.compile(plain)(images)
     (by_found,) = torch.autograd.grad(found.square().sum(), plain.parameters())
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(by_found, by_plain, rtol=1e-3, atol=1e-2)
 
 
-def test_a_compiled_network_with_its_maps_first_has_its_gradients() -> None:
+def test_a_compiled_network_in_cnhw_has_its_gradients() -> None:
     torch.manual_seed(0)
     device = torch.device("cuda")
     network = create("c1c2c3c40_gated_mirror", widths=(16, 24)).to(device)
     images, labels = torch.randn(8, 3, 32, 32, device=device), torch.arange(8, device=device)
     by_plain = torch.autograd.grad(nn.functional.cross_entropy(network(images), labels), network.parameters())
-    with arithmetic(device, "float32"):
+    with autocast(device, "float32"), OperatorOverrides():
         found = torch.compile(network)(images)
     by_found = torch.autograd.grad(nn.functional.cross_entropy(found, labels), network.parameters())
     for mine, theirs in zip(by_found, by_plain, strict=True):

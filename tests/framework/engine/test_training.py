@@ -7,23 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from framework.checkpoint.generations import Generations
-from framework.engine.engines import make_evaluator
 from ignite.engine import Events
 from torch import Tensor, nn
 
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.file_format import load_checkpoint
-from framework.checkpoint.training_state import EpochMetrics, reported_weights
+from framework.checkpoint.manager import checkpoint_paths
+from framework.checkpoint.training_state import reported_weights
 from framework.checkpoint.writer import snapshot
-from framework.config.config import Config
-from framework.config.sections import MachineConfig, OptimizationConfig
+from framework.config import Config, MachineConfig, OptimizationConfig
 from framework.data.statistics import Statistics, normalize
 from framework.distributed import SINGLE_PROCESS
-from framework.engine.training import training_step
+from framework.engine.evaluator import make_evaluator
+from framework.engine.training import Extensions, TrainingEvents, training_step
 from framework.errors import CheckpointError, EmberfieldError, NonFiniteError
 from framework.losses.distillation import Teacher
 from framework.optim.optimizers import make_optimizer
+from framework.run.directory import RunDirectory
+from framework.run.history import EpochMetrics
 from tests.framework.small_training import CPU, SmallTraining, make_small_training, small_network
 
 
@@ -33,7 +34,7 @@ def assert_equal_states(first: dict[str, object], second: dict[str, object]) -> 
 
 
 def newest(training: SmallTraining) -> dict[str, Any]:
-    return load_checkpoint(Generations(training.folder / "checkpoints").paths()[0])
+    return load_checkpoint(checkpoint_paths(RunDirectory(training.folder))[0])
 
 
 def without_clock(records: list[EpochMetrics]) -> list[EpochMetrics]:
@@ -178,7 +179,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(tmp_path: Pat
         Events.ITERATION_STARTED,
         lambda: snapshots.append({k: v.clone() for k, v in training.state.model.state_dict().items()}),
     )
-    samples = ", ".join(map(str, training.images.batches.samples(13).tolist()))
+    samples = ", ".join(map(str, training.images.sampler.samples(13).tolist()))
     with pytest.raises(NonFiniteError, match=rf"step 14: loss nan.*learning rate 0\.0.* images {samples}\. Try"):
         training.run()
     now = training.state.model.state_dict()
@@ -202,7 +203,7 @@ class ExplodesOnce(nn.Module):
 SKIP = {"on_nonfinite": "skip", "lr": 0.01}
 
 
-def test_a_step_that_is_not_finite_can_be_left_out(tmp_path: Path) -> None:
+def test_a_step_that_is_not_finite_can_be_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     training = make_small_training(tmp_path / "run", network=ExplodesOnce, **SKIP)
     states: list[dict[str, Any]] = []
     trainer = training.state.trainer
@@ -214,14 +215,14 @@ def test_a_step_that_is_not_finite_can_be_left_out(tmp_path: Path) -> None:
     assert all(tensor.isfinite().all() for tensor in states[-1]["ema"].values())
     assert states[13]["schedule"]["last_epoch"] == 14
     assert training.state.guard.skipped == states[-1]["skipped"] == 1
-    samples = training.images.batches.samples(13).tolist()
-    (told,) = training.told
+    samples = training.images.sampler.samples(13).tolist()
+    (told,) = caplog.messages
     assert told.startswith("step 14: loss nan, gradient norm ")
     assert told.endswith(f"left out (1 of at most 10), on the training images {', '.join(map(str, samples))}")
     assert len(training.logged) == 4 and all(np.isfinite(record["loss"]) for record in training.logged)
 
 
-def test_more_steps_than_allowed_stop_the_training(tmp_path: Path) -> None:
+def test_more_steps_than_allowed_stop_the_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Explodes(ExplodesOnce):
         def forward(self, x: Tensor) -> Tensor:
             self.at = max(self.at, self.steps + 1)
@@ -230,7 +231,7 @@ def test_more_steps_than_allowed_stop_the_training(tmp_path: Path) -> None:
     training = make_small_training(tmp_path / "run", network=Explodes, **SKIP, nonfinite_limit=3)
     with pytest.raises(NonFiniteError, match=r"step 17: .*training stopped after 3 steps left out before this step"):
         training.run()
-    assert len(training.told) == 3
+    assert len(caplog.messages) == 3
 
 
 def test_the_very_first_step_can_be_left_out(tmp_path: Path) -> None:
@@ -258,7 +259,7 @@ def test_teachers_are_compiled_too(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[nn.Module] = []
 
     def fixed(network: nn.Module, *, dynamic: bool) -> nn.Module:
-        assert not dynamic, "a share of a batch is no sign of sizes that vary"
+        assert not dynamic, "a part of a batch is no sign of sizes that vary"
         compiled.append(network)
         return network
 
@@ -273,7 +274,8 @@ def test_teachers_are_compiled_too(monkeypatch: pytest.MonkeyPatch) -> None:
             statistics=Statistics((0.5,), (0.25,)),
             device=CPU,
             precision="float32",
-            teacher=Teacher(networks=others, statistics=[Statistics((0.5,), (0.25,))] * 2, weight=0.9, temperature=2.0),
+            teacher=Teacher(networks=others, statistics=[Statistics((0.5,), (0.25,))] * 2, alpha=0.9, temperature=2.0),
+            loss_terms=(),
             processes=SINGLE_PROCESS,
         )
         assert compiled == ([student, *others] if compile else [])
@@ -290,7 +292,7 @@ def test_evaluation_equals_a_plain_loop(tmp_path: Path) -> None:
     training = make_small_training(tmp_path / "run")
     model, statistics = training.state.model, training.images.statistics
     evaluator = make_evaluator(model, statistics=statistics, device=CPU, precision="float32")
-    evaluator.run(training.images.test())
+    evaluator.run(training.images.test_batches())
     model.eval()
     with torch.no_grad():
         logits = model(normalize(torch.from_numpy(training.images.data.test_images), statistics))
@@ -319,3 +321,63 @@ def test_training_accuracy_is_the_mean_over_the_epoch(tmp_path: Path) -> None:
     training.run()
     means = np.mean(outputs, axis=0)
     assert (training.logged[0]["loss"], training.logged[0]["accuracy"]) == pytest.approx(tuple(means), rel=1e-5)
+
+
+def l1(network: nn.Module, logits: Tensor, targets: Tensor) -> Tensor:
+    return 0.01 * sum((p.abs().sum() for p in network.parameters()), torch.zeros(()))
+
+
+def test_a_loss_term_is_in_the_loss_that_is_logged_and_shrinks_the_weights(tmp_path: Path) -> None:
+    plain = make_small_training(tmp_path / "plain", epochs=3)
+    penal = make_small_training(tmp_path / "l1", epochs=3, extensions=Extensions(loss_terms=(l1,)))
+    for training in (plain, penal):
+        training.run()
+    sizes = [float(l1(training.state.model, torch.empty(0), torch.empty(0)).detach()) for training in (plain, penal)]
+    assert sizes[1] < 0.8 * sizes[0]
+    assert penal.logged[0]["loss"] > plain.logged[0]["loss"] + 0.5
+
+
+class Counter:
+    """A handler with a state: it counts validations."""
+
+    def __init__(self, state: Any) -> None:
+        self.count = 0
+        self.seen: list[EpochMetrics] = []
+        self.history = state.history
+        state.trainer.add_event_handler(TrainingEvents.VALIDATED, self.add)
+
+    def add(self) -> None:
+        self.count += 1
+        self.seen.append(self.history[-1])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self.count}
+
+    def load_state_dict(self, state: Any) -> None:
+        self.count = state["count"]
+
+
+def test_a_handler_sees_each_validation_and_its_state_survives_a_resume(tmp_path: Path) -> None:
+    extensions = Extensions(handlers={"counter": Counter})
+    training = interrupted(tmp_path / "run", 2, extensions=extensions)
+    counter = training.state.handlers["counter"]
+    assert isinstance(counter, Counter)
+    assert counter.count == 4 and [metrics["epoch"] for metrics in counter.seen] == [3, 4]
+    assert newest(training)["handlers"] == {"counter": {"count": 4}}
+
+
+def test_further_metrics_are_validated_and_logged(tmp_path: Path) -> None:
+    from ignite.metrics import TopKCategoricalAccuracy
+
+    extensions = Extensions(metrics=lambda: {"top_5": TopKCategoricalAccuracy(5)})
+    training = make_small_training(tmp_path / "run", epochs=1, extensions=extensions)
+    training.run()
+    assert training.logged[0]["val_top_5"] > training.logged[0]["val_accuracy"]
+
+
+def test_training_without_overridden_operators_computes_nearly_the_same(tmp_path: Path) -> None:
+    every = ("conv2d_bfloat16_gradient", "conv2d_speed", "layer_norm")
+    runs = [make_small_training(tmp_path / str(len(plain)), epochs=1, plain_ops=plain) for plain in ((), every)]
+    for training in runs:
+        training.run()
+    assert runs[0].logged[0]["loss"] == pytest.approx(runs[1].logged[0]["loss"], rel=1e-4)

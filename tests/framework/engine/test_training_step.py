@@ -3,16 +3,18 @@ from typing import Any
 
 import pytest
 import torch
-from framework.data.loading import Statistics
 from torch import Tensor, nn
 
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.writer import snapshot
-from framework.config.sections import OptimizationConfig
+from framework.config import OptimizationConfig
+from framework.data.statistics import Statistics
 from framework.engine.nonfinite import NonFiniteGuard
 from framework.engine.training_step import Step, StepOutput, make_step
 from framework.errors import NonFiniteError
-from framework.optim.optimizers import load_optimizer, make_optimizer, make_schedule, plain_rates, rates_on_device
+from framework.optim.learning_rates import load_optimizer, plain_rates, rates_on_device
+from framework.optim.optimizers import make_optimizer
+from framework.optim.schedules import make_schedule
 
 CPU = torch.device("cpu")
 
@@ -29,7 +31,7 @@ def made(
         rates_on_device(chosen, CPU)
     loss = nn.CrossEntropyLoss()
     statistics = Statistics((0.5,), (0.25,))
-    step = make_step(network, chosen, loss=loss, statistics=statistics, device=CPU, precision="float32", undoes=undoes)
+    step = make_step(network, chosen, loss=loss, statistics=statistics, device=CPU, undoes=undoes)
     return network, chosen, step
 
 
@@ -106,23 +108,22 @@ def test_a_saved_state_keeps_the_rates_where_they_lie() -> None:
     assert chosen.param_groups[0]["lr"] is tensor and tensor.item() == 0.25
 
 
-def test_a_guard_that_looks_now_and_then_names_the_step() -> None:
+def test_a_guard_that_checks_now_and_then_names_the_step(caplog: pytest.LogCaptureFixture) -> None:
     def outcome(value: float) -> StepOutput:
         loss = torch.tensor(value)
         return StepOutput(loss, loss, loss, torch.tensor(1.0), loss.isfinite())
 
-    told: list[str] = []
-    guard = NonFiniteGuard(1, lambda step: [step, step + 1], told.append, every=4)
+    guard = NonFiniteGuard(1, lambda step: [step, step + 1], every=4)
     for step, value in enumerate([1.0, torch.nan, 2.0], 1):
-        guard.watch(step, 0.5, outcome(value))
+        guard.record(step, 0.5, outcome(value))
     assert guard.skipped == 0
-    guard.watch(4, 0.5, outcome(1.0))
+    guard.record(4, 0.5, outcome(1.0))
     assert guard.skipped == 1
-    assert told[0].startswith("step 2: loss nan, gradient norm 1.0, learning rate 0.5; left out")
-    guard.watch(5, torch.tensor(0.25), outcome(torch.inf))
+    assert caplog.messages[0].startswith("step 2: loss nan, gradient norm 1.0, learning rate 0.5; left out")
+    guard.record(5, torch.tensor(0.25), outcome(torch.inf))
     with pytest.raises(NonFiniteError, match=r"step 5: loss inf.* rate 0\.25; .*training images 4, 5\."):
-        guard.look()
-    guard.look()
+        guard.check()
+    guard.check()
 
 
 def test_labels_in_shares_are_those_they_stand_for() -> None:

@@ -4,7 +4,7 @@ from torch import nn
 from framework.engine.tta import FlipTTA
 
 
-def test_an_image_and_its_mirror_image_get_the_same_mean() -> None:
+def test_an_image_and_its_flip_get_the_same_mean() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, 5))
     images = torch.randn(2, 3, 4, 4)

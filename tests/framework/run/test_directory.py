@@ -8,7 +8,7 @@ import pytest
 from framework.errors import RunDirectoryError
 from framework.run.directory import open_run_directory, write_json, write_text
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_a_fresh_directory_is_made_with_its_parents(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from framework import environment
 from framework.errors import DeviceError
+from framework.run import environment
 from framework.run.environment import choose_device, default_workers, describe_environment, doctor, fast_bfloat16
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_auto_is_what_is_there() -> None:
@@ -60,7 +60,7 @@ def test_description_names_versions_and_machine() -> None:
 
 
 def test_commit_and_changes_are_those_of_the_source_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "framework" / "environment.py"))
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "framework" / "run" / "environment.py"))
 
     def git(*arguments: str) -> str:
         identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
@@ -86,7 +86,7 @@ def test_commit_and_changes_are_those_of_the_source_tree(monkeypatch: pytest.Mon
 
 def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "framework" / "environment.py"))
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "framework" / "run" / "environment.py"))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert describe_environment()["commit"] is None
 

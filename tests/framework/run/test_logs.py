@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from framework import logs
-from framework.checkpoint.training_state import EpochMetrics
+from framework.run import logs
 from framework.run.directory import RunDirectory
+from framework.run.history import EpochMetrics
 from framework.run.logs import EpochLog
 
 RECORDS: list[EpochMetrics] = [
@@ -18,19 +18,21 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
 
-def test_every_epoch_is_logged_once_and_a_resume_cuts_back(tmp_path: Path) -> None:
-    run, said = RunDirectory(tmp_path), []
-    log = EpochLog(run, 4, [], said.append, said.append)
+def test_every_epoch_is_logged_once_and_a_resume_cuts_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "framework")
+    run = RunDirectory(tmp_path)
+    log = EpochLog(run, 4, [])
     for record in RECORDS[:3]:
         log(record)
     log.write("the end")
     log.close()
     assert [json.loads(line) for line in lines(run.log)] == RECORDS[:3]
+    said = caplog.messages
     assert lines(run.training_log) == said
     assert said[0].startswith("epoch 1/4  loss 1.0000  accuracy  50.00%  val loss 1.0000  val accuracy  25.00%")
     with run.log.open("a") as file:
         file.write('{"epoch": 4, "lo')  # killed in the middle of a line
-    again = EpochLog(run, 4, RECORDS[:2], said.append, said.append)
+    again = EpochLog(run, 4, RECORDS[:2])
     assert [json.loads(line) for line in lines(run.log)] == RECORDS[:2]
     again(RECORDS[2])
     again.close()
@@ -38,9 +40,11 @@ def test_every_epoch_is_logged_once_and_a_resume_cuts_back(tmp_path: Path) -> No
     assert len(lines(run.training_log)) == 3
 
 
-def test_lines_that_a_full_disk_swallowed_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, told = RunDirectory(tmp_path), []
-    log = EpochLog(run, 4, [], lambda _: None, told.append)
+def test_lines_that_a_full_disk_swallowed_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = RunDirectory(tmp_path)
+    log = EpochLog(run, 4, [])
     log(RECORDS[0])
     with monkeypatch.context() as full:
 
@@ -50,6 +54,7 @@ def test_lines_that_a_full_disk_swallowed_come_back(tmp_path: Path, monkeypatch:
         full.setattr(Path, "open", fail)
         full.setattr(logs, "write_text", fail)
         log(RECORDS[1])
+    told = caplog.messages
     assert told and all("the log could not be written: [Errno 28]" in line for line in told)
     log(RECORDS[2])
     log.close()
@@ -61,7 +66,7 @@ def test_events_of_tensorboard_hold_the_figures_of_every_epoch(tmp_path: Path) -
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.record_writer import masked_crc32c
 
-    log = EpochLog(RunDirectory(tmp_path), 4, RECORDS[:1], print, print)
+    log = EpochLog(RunDirectory(tmp_path), 4, RECORDS[:1])
     for record in RECORDS[1:3]:
         log(record)
     log.close()

@@ -1,0 +1,31 @@
+"""Options made of the settings, as a user meets them."""
+
+import pytest
+
+from framework.config import Config
+from framework.config.config import walk
+from framework.config.renamed import SETTINGS
+from tests.framework.experiment.running import run
+
+
+def test_help_lists_the_settings_by_section() -> None:
+    text = run("train", "--help").output
+    places = [text.index(f"\n{section.capitalize()}:") for section in dict.fromkeys(s for s, _, _ in walk(Config()))]
+    assert places == sorted(places)
+    data, network = text.index("\nData:"), text.index("\nNetwork:")
+    assert data < text.index("--val-size") < network < text.index("--arch-options")
+    assert text.index("--resume") < data
+
+
+@pytest.mark.parametrize("former", sorted(SETTINGS))
+def test_a_former_option_is_answered_by_its_new_name(former: str) -> None:
+    option, new = (f"--{name.replace('_', '-')}" for name in (former, SETTINGS[former]))
+    for command in ("train", "verify-resume"):
+        result = run(command, option, "1")
+        assert result.exit_code == 2
+        assert f"{option} is now called {new}" in result.output
+
+
+def test_the_former_flip_average_is_answered() -> None:
+    result = run("evaluate", "--flip-average")
+    assert result.exit_code == 2 and "--flip-average is now called --tta flip" in result.output
