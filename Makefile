@@ -10,7 +10,7 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --d
 
 # A virtual environment or an installation that was cut short is made again.
 .DELETE_ON_ERROR:
-.PHONY: help train test check coverage soak hooks clean
+.PHONY: help train test check coverage soak docs hooks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ hooks: $(VENV)/.test-installed ## have git run the checks of .pre-commit-config.
 	$(PIP) 'pre-commit>=4'
 	$(BIN)/pre-commit install
 
+docs: $(VENV)/.docs-installed ## the site of the guides and the API reference, in site/; any warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "Emberfield needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing). Try make PYTHON=python3.12"; exit 1; }
@@ -51,5 +54,9 @@ $(VENV)/.test-installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(PIP) --editable '.[test]'
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.docs-installed: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable '.[docs]'
+	touch $@ $(VENV)/.installed
+
 clean: ## remove the environment and whatever was built
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov coverage.xml
+	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov coverage.xml
