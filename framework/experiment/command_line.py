@@ -14,9 +14,9 @@ import click
 
 from framework.config import Config
 from framework.config.options import SettingsCommand, config_options, given
-from framework.errors import SaveError
+from framework.errors import DeviceError, SaveError
+from framework.experiment import network_commands
 from framework.experiment.experiment import Experiment
-from framework.experiment.network_commands import make_network_commands
 from framework.experiment.settings import SHORT, preset_file, preset_names
 from framework.run.console import console_logging
 
@@ -53,13 +53,18 @@ class Commands(click.Group):
 
 def command_line(experiment: Experiment) -> click.Group:
     """The commands of an experiment."""
-    group = Commands(help=experiment.description.strip(), context_settings={"help_option_names": ["-h", "--help"]})
+    settings = {"help_option_names": ["-h", "--help"], "obj": experiment}
+    group = Commands(help=experiment.description.strip(), context_settings=settings)
     for command in (
         make_train_command(experiment),
-        *make_network_commands(experiment),
+        network_commands.evaluate_command,
+        network_commands.predict_command,
+        network_commands.export_command,
+        network_commands.report_command,
+        network_commands.summary_command,
+        network_commands.list_command,
         make_verify_resume_command(experiment),
-        make_list_command(experiment),
-        make_doctor_command(experiment),
+        doctor_command,
     ):
         group.add_command(command)
     return group
@@ -89,18 +94,14 @@ def settings_options(experiment: Experiment, defaults: Config) -> Callable[[Call
 
 
 def make_train_command(experiment: Experiment) -> click.Command:
-    """`train`, with an option for every setting; without --out a run goes to a folder named after name and time."""
+    """`train`, with an option for every setting."""
 
     @click.command("train", cls=SettingsCommand, short_help="Train, then test once; runs when no command is named.")
     @click.option("--out", type=click.Path(path_type=Path), help="the run directory [default: runs/NAME-TIME]")
     @click.option("--resume", is_flag=True, help="go on with the run in --out; start it if the folder is empty")
     @settings_options(experiment, experiment.defaults)
     def train_command(
-        out: Path | None,
-        resume: bool,
-        files: Sequence[Path],
-        preset: str | None,
-        **options: Any,
+        out: Path | None, resume: bool, files: Sequence[Path], preset: str | None, **options: Any
     ) -> None:
         """Train a network, test it once, and leave a run directory."""
         experiment.train(out, resume=resume, preset=preset, files=files, **given(options))
@@ -114,11 +115,7 @@ def make_train_command(experiment: Experiment) -> click.Command:
 def make_verify_resume_command(experiment: Experiment) -> click.Command:
     """`verify-resume`, with the options of `train` and a short training where they are not given."""
 
-    @click.command(
-        "verify-resume",
-        cls=SettingsCommand,
-        short_help="Prove on this machine that a killed run ends like one left alone.",
-    )
+    @click.command("verify-resume", cls=SettingsCommand, short_help="Prove that a killed run ends like another.")
     @click.option("--kills", type=click.IntRange(1), default=3, show_default=True, help="how often to kill the run")
     @settings_options(experiment, experiment.defaults.updated(SHORT))
     def verify_resume_command(kills: int, files: Sequence[Path], preset: str | None, **options: Any) -> None:
@@ -129,27 +126,12 @@ def make_verify_resume_command(experiment: Experiment) -> click.Command:
     return verify_resume_command
 
 
-def make_list_command(experiment: Experiment) -> click.Command:
-    """`list`."""
-
-    @click.command("list", short_help="List architectures, data sets and presets.")
-    def list_command() -> None:
-        """List the registered architectures with their options, the data sets, and the presets."""
-        click.echo(experiment.list())
-
-    return list_command
-
-
-def make_doctor_command(experiment: Experiment) -> click.Command:
-    """`doctor`."""
-
-    @click.command("doctor", short_help="Check versions, device and disk.")
-    def doctor_command() -> None:
-        """Check the environment; ends with a non-zero code if something is wrong."""
-        checks = experiment.doctor()
-        for check in checks:
-            click.echo(f"{'ok   ' if check.ok else 'WRONG'} {check.name:<24} {check.detail}")
-        if not all(check.ok for check in checks):
-            sys.exit(6)
-
-    return doctor_command
+@click.command("doctor", short_help="Check versions, device and disk.")
+@click.pass_obj
+def doctor_command(experiment: Experiment) -> None:
+    """Check the environment; ends with a non-zero code if something is wrong."""
+    checks = experiment.doctor()
+    for check in checks:
+        click.echo(f"{'ok   ' if check.ok else 'WRONG'} {check.name:<24} {check.detail}")
+    if not all(check.ok for check in checks):
+        sys.exit(DeviceError.exit_code)

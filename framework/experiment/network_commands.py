@@ -1,4 +1,4 @@
-"""The commands that look at a network: a trained one, or a registered one."""
+"""The commands that look at a network: a trained one, or a registered one. `experiment` is the context's object."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
     from framework.data.image_data import ImageData
 
-
-def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator that gives a command some of the options that several share."""
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for name in reversed(names):
-            command = OPTIONS[name](command)
-        return command
-
-    return decorate
-
-
 OPTIONS = {
     "checkpoint": click.option(
         "--checkpoint", type=click.Path(path_type=Path), help="a run directory, or a checkpoint in one"
@@ -36,21 +24,21 @@ OPTIONS = {
     "dataset": click.option("--dataset", help="a data set by name"),
     "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N"),
 }
-"""By their names."""
+"""Options that several commands share, by their names."""
 
 NETWORK = ("checkpoint", "pretrained", "arch")
-"""The options that name a trained network."""
+"""Those that name a trained network."""
 
 
-def make_network_commands(experiment: Experiment) -> Sequence[click.Command]:
-    """`evaluate`, `predict`, `export`, `report` and `summary`."""
-    return (
-        make_evaluate_command(experiment),
-        make_predict_command(experiment),
-        make_export_command(experiment),
-        make_report_command(experiment),
-        make_summary_command(experiment),
-    )
+def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator that gives a command some of the OPTIONS."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(names):
+            command = OPTIONS[name](command)
+        return command
+
+    return decorate
 
 
 def named_network(
@@ -74,98 +62,88 @@ def named_images(model: "LoadedModel", data: str | None, dataset: str | None) ->
     return open_named(data, model.metadata.image_size, dataset)
 
 
-def make_evaluate_command(experiment: Experiment) -> click.Command:
-    """`evaluate`."""
-
-    @click.command("evaluate", cls=SettingsCommand, short_help="Test a trained network.")
-    @options(*NETWORK, "data", "dataset", "device")
-    @click.option("--tta", type=click.Choice(["flip"]), help="test-time augmentation: average over the horizontal flip")
-    def evaluate_command(data: str | None, dataset: str | None, tta: str | None, **named: Any) -> None:
-        """Test a network on a data set's test images: that of a run or checkpoint, or one with published weights."""
-        model = named_network(experiment, **named)
-        images = named_images(model, data, dataset)
-        click.echo(f"checkpoint {model.source}\ndata {images.name}, {len(images.test_labels)} test images")
-        if tta:
-            click.echo(f"test-time augmentation {tta}")
-        figures = experiment.evaluate(model, data=images, tta=tta)
-        click.echo(f"test loss {figures.pop('loss'):.4f}\ntest accuracy {100 * figures.pop('accuracy'):.2f} %")
-        for name, value in figures.items():
-            click.echo(f"test {name} {value:.4f}")
-
-    return evaluate_command
+@click.command("evaluate", cls=SettingsCommand, short_help="Test a trained network.")
+@options(*NETWORK, "data", "dataset", "device")
+@click.option("--tta", type=click.Choice(["flip"]), help="test-time augmentation: average over the horizontal flip")
+@click.pass_obj
+def evaluate_command(
+    experiment: Experiment, /, data: str | None, dataset: str | None, tta: str | None, **named: Any
+) -> None:
+    """Test a network on a data set's test images: that of a run or checkpoint, or one with published weights."""
+    model = named_network(experiment, **named)
+    images = named_images(model, data, dataset)
+    click.echo(f"checkpoint {model.source}\ndata {images.name}, {len(images.test_labels)} test images")
+    if tta:
+        click.echo(f"test-time augmentation {tta}")
+    figures = experiment.evaluate(model, data=images, tta=tta)
+    click.echo(f"test loss {figures.pop('loss'):.4f}\ntest accuracy {100 * figures.pop('accuracy'):.2f} %")
+    for name, value in figures.items():
+        click.echo(f"test {name} {value:.4f}")
 
 
-def make_predict_command(experiment: Experiment) -> click.Command:
-    """`predict`."""
-
-    @click.command("predict", short_help="Classify image files.")
-    @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-    @options(*NETWORK, "device")
-    def predict_command(images: Sequence[Path], **named: Any) -> None:
-        """Name the class of each image file, with the network's confidence."""
-        found = experiment.predict(named_network(experiment, **named), images)
-        for image, (class_name, confidence) in zip(images, found, strict=True):
-            click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
-
-    return predict_command
+@click.command("predict", short_help="Classify image files.")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options(*NETWORK, "device")
+@click.pass_obj
+def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: Any) -> None:
+    """Name the class of each image file, with the network's confidence."""
+    found = experiment.predict(named_network(experiment, **named), images)
+    for image, (class_name, confidence) in zip(images, found, strict=True):
+        click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
 
 
-def make_export_command(experiment: Experiment) -> click.Command:
-    """`export`."""
+@click.command("export", short_help="Write a trained network for other programs.")
+@options(*NETWORK)
+@click.option("--format", required=True, type=click.Choice(["onnx", "torch"]), help="of the file")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="a .onnx file, or .pt2 for torch")
+@options("data", "dataset")
+@click.pass_obj
+def export_command(
+    experiment: Experiment, /, format: str, out: Path, data: str | None, dataset: str | None, **named: Any
+) -> None:
+    """Write a network as ONNX or torch.export's .pt2, checked against PyTorch on images.
 
-    @click.command("export", short_help="Write a trained network for other programs.")
-    @options(*NETWORK)
-    @click.option("--format", required=True, type=click.Choice(["onnx", "torch"]), help="of the file")
-    @click.option("--out", required=True, type=click.Path(path_type=Path), help="a .onnx file, or .pt2 for torch")
-    @options("data", "dataset")
-    def export_command(format: str, out: Path, data: str | None, dataset: str | None, **named: Any) -> None:
-        """Write a network as ONNX or torch.export's .pt2, checked against PyTorch on images.
+    It takes float32 images (N, C, H, W) from 0 to 1, normalises them itself, and gives logits; N is free. It is checked
+    on 1,000 test images of --data, or on those of the digits without it.
+    """
+    from framework.experiment.exporting import check_format
 
-        It takes float32 images (N, C, H, W) from 0 to 1, normalises them itself, and gives logits; N is free. It is
-        checked on 1,000 test images of --data, or on those of the digits without it.
-        """
-        from framework.experiment.exporting import check_format
-
-        check_format(format, out)
-        model = named_network(experiment, **named, device="cpu")
-        images = named_images(model, data, dataset or (None if data else "digits"))
-        agreed = experiment.export(model, out, format, data=images)
-        click.echo(f"network {model.source}")
-        click.echo(f"checked on {agreed.images:,} images of {images.name}")
-        click.echo(f"largest difference of the logits {agreed.difference:.1e} (tolerance {agreed.tolerance:.1e})")
-        click.echo(f"equal predictions {agreed.equal:,} of {agreed.images:,}")
-        click.echo(f"wrote {out}, {out.stat().st_size:,} bytes")
-
-    return export_command
+    check_format(format, out)
+    model = named_network(experiment, **named, device="cpu")
+    images = named_images(model, data, dataset or (None if data else "digits"))
+    agreed = experiment.export(model, out, format, data=images)
+    click.echo(f"network {model.source}")
+    click.echo(f"checked on {agreed.images:,} images of {images.name}")
+    click.echo(f"largest difference of the logits {agreed.difference:.1e} (tolerance {agreed.tolerance:.1e})")
+    click.echo(f"equal predictions {agreed.equal:,} of {agreed.images:,}")
+    click.echo(f"wrote {out}, {out.stat().st_size:,} bytes")
 
 
-def make_report_command(experiment: Experiment) -> click.Command:
-    """`report`."""
-
-    @click.command("report", short_help="Write a run's report, as Markdown and HTML.")
-    @click.argument("run", type=click.Path(path_type=Path))
-    @click.option("--out", type=click.Path(path_type=Path), help="the folder for it [default: RUN/report]")
-    @click.option("--data", help="where the run's images lie now [default: where they were]")
-    @click.option("--readme-url", help="the link to the README")
-    @options("arch", "device")
-    def report_command(run: Path, **given: Any) -> None:
-        """Write the report of a finished or stopped run: report.md, report.html and their pictures."""
-        for file in experiment.report(run, **given):
-            click.echo(file)
-
-    return report_command
+@click.command("report", short_help="Write a run's report, as Markdown and HTML.")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="the folder for it [default: RUN/report]")
+@click.option("--data", help="where the run's images lie now [default: where they were]")
+@click.option("--readme-url", help="the link to the README")
+@options("arch", "device")
+@click.pass_obj
+def report_command(experiment: Experiment, /, run: Path, **given: Any) -> None:
+    """Write the report of a finished or stopped run: report.md, report.html and their pictures."""
+    for file in experiment.report(run, **given):
+        click.echo(file)
 
 
-def make_summary_command(experiment: Experiment) -> click.Command:
-    """`summary`, for the recipe's own network unless another is named."""
-    network, data = experiment.defaults.network, experiment.defaults.data
+@click.command("summary", short_help="Show a network's layers and what is declared of it.")
+@click.option("--arch", help="a registered architecture [default: the recipe's]")
+@click.option("--image-size", type=int, help="height and width in pixels [default: the recipe's]")
+@click.option("--json", "as_json", is_flag=True, help="for programs")
+@click.pass_obj
+def summary_command(experiment: Experiment, /, **given: Any) -> None:
+    """Show torchsummary's table, then ours, then the recipe's constraints on the network."""
+    click.echo(experiment.summary(**given))
 
-    @click.command("summary", short_help="Show a network's layers and what is declared of it.")
-    @click.option("--arch", default=network.arch, show_default=True, help="a registered architecture")
-    @click.option("--image-size", default=data.image_size, show_default=True, help="height and width in pixels")
-    @click.option("--json", "as_json", is_flag=True, help="for programs")
-    def summary_command(**given: Any) -> None:
-        """Show torchsummary's table, then ours, then the recipe's constraints on the network."""
-        click.echo(experiment.summary(**given))
 
-    return summary_command
+@click.command("list", short_help="List architectures, data sets and presets.")
+@click.pass_obj
+def list_command(experiment: Experiment) -> None:
+    """List the registered architectures with their options, the data sets, and the presets."""
+    click.echo(experiment.list())

@@ -35,6 +35,8 @@ def data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     settings = dict(settings)
     if settings.get("data") is not None:
         name = str(settings.pop("data"))
+        if not name:
+            raise EmberfieldError("--data is empty; it takes a folder, a .npz file, or a data set by name")
         key, other = ("dataset", "data") if name in dataset_names() else ("data", "dataset")
         settings = {other: None} | settings | {key: name}
     elif settings.get("dataset") is not None:
