@@ -15,7 +15,7 @@ Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ImageData:
     """Training and test images (N, H, W, C) as uint8, their labels (N,) as int64, and what to call it all.
 

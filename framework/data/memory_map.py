@@ -38,8 +38,8 @@ def gather(array: npt.NDArray[Scalar], indices: npt.NDArray[np.int64]) -> npt.ND
     Raises DataError for a file that has become shorter.
     """
     assert not len(indices) or 0 <= indices.min() <= indices.max() < len(array)
-    path = getattr(array, "filename", None)
-    if not _is_whole_map(array) or not len(indices) or path is None:
+    path = getattr(array, "filename", None) if _is_whole_map(array) else None
+    if path is None or not len(indices):
         return array[indices]
     try:
         with Path(path).open("rb", buffering=0) as file:

@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from framework.data.augment import Augmentation
-from framework.data.augment.augmentation import on_device
-from framework.data.augment.batch_transform import Params, Size
-from framework.data.augment.cutmix import CutMix
+from framework.data.augment.batch_transform import Params, Size, to_device
+from framework.data.augment.cutmix import CutMix, draw_cutmix
 from framework.data.memory_map import gather
 from framework.errors import EmberfieldError
 
@@ -34,13 +33,6 @@ class Augment(Protocol):
 
     def __call__(self, image: npt.NDArray[np.uint8], *, seed: int, epoch: int, sample: int) -> npt.NDArray[np.uint8]:
         """The augmented image, of the same shape."""
-
-
-class Renderer(Protocol):
-    """Makes the augmented batch of some samples (N,) of an epoch, both counted from 0."""
-
-    def __call__(self, samples: Tensor, epoch: int) -> Batch:
-        """Images and targets of the samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +55,13 @@ class TrainingImages:
         return int(self.images.shape[1]), int(self.images.shape[2])
 
     def cutmix_params(self, epoch: int) -> Params:
-        """What `CutMix.draw` gives for an epoch, with the partners as indices into `images`."""
+        """What `draw_cutmix` gives for an epoch, with the partners as indices into `images`."""
         assert self.cutmix is not None
         samples, trained = len(self.labels), len(self.indices)
-        params = self.cutmix.draw(seed=self.seed, epoch=epoch, samples=samples, trained=trained, size=self.size)
-        return {**params, "partner": self.indices[params["partner"]]}
+        params = draw_cutmix(
+            self.cutmix.p, seed=self.seed, epoch=epoch, samples=samples, trained=trained, size=self.size
+        )
+        return params | {"partner": self.indices[params["partner"]]}
 
 
 @dataclass(frozen=True)
@@ -89,8 +83,7 @@ class ImageRenderer:
         labels = torch.from_numpy(source.labels)
         if source.cutmix is None:
             return augmented(samples), labels[samples]
-        params = {name: torch.from_numpy(values) for name, values in source.cutmix_params(epoch).items()}
-        return source.cutmix(samples, augmented, labels, **params)
+        return source.cutmix(samples, augmented, labels, **to_device(source.cutmix_params(epoch), labels.device))
 
 
 class DeviceRenderer:
@@ -116,9 +109,9 @@ class DeviceRenderer:
     def _draw(self, epoch: int) -> None:
         source = self._source
         table = self._augmentation.table(seed=source.seed, epoch=epoch, samples=len(source.labels), size=source.size)
-        self._table, self._epoch = on_device(table, self._device), epoch
+        self._table, self._epoch = [to_device(params, self._device) for params in table], epoch
         if source.cutmix is not None:
-            (self._cutmix_params,) = on_device([source.cutmix_params(epoch)], self._device)
+            self._cutmix_params = to_device(source.cutmix_params(epoch), self._device)
 
     def _augmented(self, samples: Tensor) -> Tensor:
         return self._augmentation.apply_batch(self._read(samples), self._table, samples)
@@ -131,7 +124,7 @@ def choose_augment_on(asked: str, source: TrainingImages, device: torch.device) 
     if the device is asked for and a transform cannot run there.
     """
     augment = source.augment
-    batched = isinstance(augment, Augmentation) and augment.batched
+    batched = isinstance(augment, Augmentation) and augment.batch_transforms is not None
     if asked == "device" and not batched:
         raise EmberfieldError(
             "augment_on is 'device', where HorizontalFlip, ShiftScaleRotate or Affine (bilinear, constant border, no "
