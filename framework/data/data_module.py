@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader
 
 from framework.config import Config
 from framework.data.augment import Augmentation, build_augmentation
 from framework.data.augment.cutmix import CutMix
-from framework.data.image_data import ImageData
+from framework.data.image_data import ImageData, Labels
 from framework.data.loader import DeviceLoader, evaluation_batches, worker_loader
 from framework.data.registry import cache_folder, open_data
 from framework.data.rendering import Batch, TrainingImages
@@ -30,20 +29,18 @@ class DataModule:
     augmentation: Augmentation
     training: TrainingImages
     sampler: TrainingSampler
-    held_out: npt.NDArray[np.int64]
+    held_out: Labels
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of an image."""
-        height, width = self.data.train_images.shape[1:3]
-        return self.data.channels, int(height), int(width)
+        return self.data.channels, *self.training.size
 
     @property
     def warnings(self) -> list[str]:
-        """What has to stand beside the figures of a dry run; of any other nothing."""
-        if self.sampler.limit is None:
-            return []
-        return [f"A dry run: every epoch and every test was cut off after {self.sampler.limit} batches."]
+        """What has to stand beside the figures of a dry run; nothing for any other."""
+        limit = self.sampler.limit
+        return [f"A dry run: every epoch and every test was cut off after {limit} batches."] if limit else []
 
     def train_loader(
         self, start: int, stop: int, *, augment_on: str, device: torch.device, workers: int = 0
@@ -62,8 +59,8 @@ class DataModule:
     def test_batches(self, batch_size: int = 64) -> Iterator[Batch]:
         """The test images, in batches."""
         images, labels = self.data.test_images, self.data.test_labels
-        every = np.arange(len(labels))
-        return evaluation_batches(images, labels, every, batch_size=batch_size, limit=self.sampler.limit)
+        limit = self.sampler.limit
+        return evaluation_batches(images, labels, np.arange(len(labels)), batch_size=batch_size, limit=limit)
 
 
 def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world_size: int = 1) -> DataModule:

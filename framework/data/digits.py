@@ -5,9 +5,6 @@ import numpy as np
 from framework.data.image_data import ImageData
 from framework.data.resizing import resize_all
 
-TEST_SHARE = 0.2
-SPLIT_SEED = 0
-
 
 def load_digits(image_size: int) -> ImageData:
     """1,797 digits of 8x8 grey pixels (Alpaydin and Kaynak 1998), as colour images of `image_size`.
@@ -21,6 +18,6 @@ def load_digits(image_size: int) -> ImageData:
     grey = np.round(bunch.images * (255 / 16)).astype(np.uint8)
     images = resize_all(np.repeat(grey[..., None], 3, axis=3), image_size)
     labels, every = bunch.target.astype(np.int64), np.arange(len(images))
-    train, test = train_test_split(every, test_size=TEST_SHARE, random_state=SPLIT_SEED, stratify=labels)
+    train, test = train_test_split(every, test_size=0.2, random_state=0, stratify=labels)
     names = tuple(str(name) for name in bunch.target_names)
     return ImageData("digits", images[train], labels[train], images[test], labels[test], names)

@@ -17,7 +17,7 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ImageData:
-    """Training and test images (N, H, W, C) as uint8, their labels (N,) as int64, and what to call it all.
+    """Training and test images (N, H, W, C) as uint8, their labels (N,) as int64, and names.
 
     The arrays may be memory maps. Raises DataError for a split that is empty, for shapes, types or labels that do not
     fit each other, and for a class name that is used more than once.
@@ -36,26 +36,21 @@ class ImageData:
             ("test", self.test_images, self.test_labels),
         ):
             if images.ndim != 4 or images.dtype != np.uint8:
-                raise DataError(
-                    f"{self.name}: {split} images are {images.dtype} {images.shape}, not uint8 (N, H, W, C)"
-                )
+                found = f"{images.dtype} {images.shape}"
+                raise DataError(f"{self.name}: {split} images are {found}, not uint8 (N, H, W, C)")
             if labels.shape != (len(images),) or labels.dtype != np.int64:
                 raise DataError(f"{self.name}: {split} labels are {labels.dtype} {labels.shape}, not int64 (N,)")
             if len(images) == 0:
                 raise DataError(f"{self.name}: there are no {split} images")
             if labels.min() < 0 or labels.max() >= len(self.class_names):
-                raise DataError(
-                    f"{self.name}: {split} labels run from {labels.min()} to {labels.max()}, "
-                    f"valid: 0 to {len(self.class_names) - 1}"
-                )
+                found, valid = f"{labels.min()} to {labels.max()}", f"0 to {len(self.class_names) - 1}"
+                raise DataError(f"{self.name}: {split} labels run from {found}, valid: {valid}")
         name, uses = Counter(self.class_names).most_common(1)[0]
         if uses > 1:
             raise DataError(f"{self.name}: the class name {name!r} is used {uses} times")
-        if self.train_images.shape[1:] != self.test_images.shape[1:]:
-            raise DataError(
-                f"{self.name}: training images are {self.train_images.shape[1:]}, test images "
-                f"{self.test_images.shape[1:]}"
-            )
+        train, test = self.train_images.shape[1:], self.test_images.shape[1:]
+        if train != test:
+            raise DataError(f"{self.name}: training images are {train}, test images {test}")
 
     @property
     def channels(self) -> int:

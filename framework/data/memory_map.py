@@ -17,8 +17,8 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 def release(array: npt.NDArray[np.generic]) -> None:
     """Gives back the memory that reading a file mapped by `numpy.load(..., mmap_mode="r")` has filled.
 
-    The system keeps the file in its own cache, so reading on is cheap.
-    Another array, a map that can be written, and a system that cannot be told are left as they are.
+    The system keeps the file in its own cache, so reading on is cheap. Another array, a map that can be written, and a
+    system that cannot be told are left as they are.
     """
     mapped = getattr(array, "_mmap", None)
     if isinstance(mapped, mmap.mmap) and not array.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):

@@ -1,8 +1,8 @@
 """From (seed, epoch, sample) to augmented batches: one plan of random draws, and two ways to render it.
 
-The draws depend on nothing else: neither on the worker nor on the batch. Images are rendered one by one by
-albumentations, in workers if asked, or as whole batches on the device where the network runs. Both give the same
-samples, draws and targets; an affine map can differ by a grey level.
+The draws depend neither on the worker nor on the batch. Images are rendered one by one by albumentations, in workers if
+asked, or as whole batches on the device where the network runs. Both give the same samples, draws and targets; pixels
+of an affine transform can differ by a grey level.
 """
 
 import warnings
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from framework.data.augment import Augmentation
 from framework.data.augment.batch_transform import Params, Size, to_device
 from framework.data.augment.cutmix import CutMix, draw_cutmix
+from framework.data.image_data import Images, Labels
 from framework.data.memory_map import gather
 from framework.errors import EmberfieldError
 
@@ -31,7 +31,7 @@ LARGEST_SHARE = 0.5
 class Augment(Protocol):
     """Changes one uint8 image (H, W, C), depending on nothing but the image and the keys."""
 
-    def __call__(self, image: npt.NDArray[np.uint8], *, seed: int, epoch: int, sample: int) -> npt.NDArray[np.uint8]:
+    def __call__(self, image: Images, *, seed: int, epoch: int, sample: int) -> Images:
         """The augmented image, of the same shape."""
 
 
@@ -42,9 +42,9 @@ class TrainingImages:
     With `cutmix`, parts of others of the `indices` are pasted into an image, augmented too.
     """
 
-    images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.int64]
+    images: Images
+    labels: Labels
+    indices: Labels
     seed: int
     augment: Augment
     cutmix: CutMix | None = None
@@ -58,9 +58,7 @@ class TrainingImages:
         """What `draw_cutmix` gives for an epoch, with the partners as indices into `images`."""
         assert self.cutmix is not None
         samples, trained = len(self.labels), len(self.indices)
-        params = draw_cutmix(
-            self.cutmix.p, seed=self.seed, epoch=epoch, samples=samples, trained=trained, size=self.size
-        )
+        params = draw_cutmix(self.cutmix.p, self.seed, epoch, samples=samples, trained=trained, size=self.size)
         return params | {"partner": self.indices[params["partner"]]}
 
 
@@ -136,7 +134,7 @@ def choose_augment_on(asked: str, source: TrainingImages, device: torch.device) 
     return "device" if batched and fits else "cpu"
 
 
-def _reader(images: npt.NDArray[np.uint8], device: torch.device) -> Callable[[Tensor], Tensor]:
+def _reader(images: Images, device: torch.device) -> Callable[[Tensor], Tensor]:
     """Takes images by their indices, a tensor: on a CPU from where they are, else from a copy on the device."""
     if device.type == "cpu":
         return lambda samples: torch.from_numpy(gather(images, samples.numpy()))

@@ -34,10 +34,10 @@ def conv2d(
 ) -> Tensor:
     """What `torch.conv2d` gives for the same arguments, computed faster or more exactly where that is known.
 
-    With `fast`, depthwise convolutions that oneDNN is slow at are `depthwise_conv2d`. In what is compiled for a GPU
-    they are `depthwise_stencil` or, for small images in CNHW or with a large kernel, `depthwise_gemm`, and pointwise
-    ones in CNHW are `pointwise_gemm`. With `right_gradient`, dilated ones whose gradient oneDNN gets wrong in bfloat16
-    are computed in float32.
+    With `fast`, depthwise convolutions that oneDNN is slow at are `depthwise_conv2d`; compiled for a GPU, they are
+    `depthwise_stencil` or, for small images in CNHW or with a large kernel, `depthwise_gemm`. Pointwise ones in CNHW
+    are `pointwise_gemm` on a GPU. With `right_gradient`, dilated ones whose gradient oneDNN gets wrong in bfloat16 are
+    computed in float32.
     """
     device = images.device.type
     kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype

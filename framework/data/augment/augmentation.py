@@ -26,19 +26,28 @@ BATCH_TRANSFORMS: Mapping[str, Callable[[Any], BatchTransform | None]] = {
 
 
 class Augmentation:
-    """A pipeline of albumentations' transforms, the `calls` that made them, and what these are really set to.
+    """A pipeline of albumentations' transforms and the `calls` that made them.
 
     Where every transform has a `BatchTransform`, parameters come from a table: a function of (seed, epoch, sample),
     drawn in blocks of samples, for both ways of running. Else `batch_transforms` is None: the transforms draw for
     themselves, from generators with the same keys, and run image by image alone.
     """
 
-    def __init__(self, pipeline: Any, calls: tuple[dict[str, Any], ...], effective: tuple[dict[str, Any], ...]) -> None:
-        self.pipeline, self.calls, self.effective = pipeline, calls, effective
+    def __init__(self, pipeline: Any, calls: tuple[dict[str, Any], ...]) -> None:
+        self.pipeline, self.calls = pipeline, calls
         found = [BATCH_TRANSFORMS.get(type(each).__name__, lambda _: None)(each) for each in pipeline.transforms]
         covered = [transform for transform in found if transform is not None]
         self.batch_transforms = tuple(covered) if len(covered) == len(found) else None
         self._blocks: dict[tuple[int, int, int, Size], list[Params]] = {}
+
+    @property
+    def effective(self) -> tuple[dict[str, Any], ...]:
+        """What the transforms are set to, defaults and all, each with its name."""
+        return tuple(
+            {"name": type(each).__name__, "p": each.p}
+            | {name: getattr(each, name) for name in each.get_transform_init_args_names() if hasattr(each, name)}
+            for each in self.pipeline.transforms
+        )
 
     def __call__(self, image: npt.NDArray[np.uint8], *, seed: int, epoch: int, sample: int) -> npt.NDArray[np.uint8]:
         """The image (H, W, C) of this sample of this epoch, augmented; the keys decide every draw."""

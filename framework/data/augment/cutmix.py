@@ -44,7 +44,7 @@ class CutMix:
 
 
 @functools.lru_cache(maxsize=2)
-def draw_cutmix(p: float, *, seed: int, epoch: int, samples: int, trained: int, size: Size) -> Params:
+def draw_cutmix(p: float, seed: int, epoch: int, *, samples: int, trained: int, size: Size) -> Params:
     """For the samples 0 to `samples` - 1 of an epoch: the 'partner' of each and the 'box' that is pasted from it.
 
     A partner (samples,) is a place among the `trained` samples; a box (samples, 4) is left, top, right and bottom in
