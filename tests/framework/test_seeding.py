@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from framework.seeding import LARGEST_SEED, epoch_order, sample_generators, split_generator, torch_seed
+from framework.seeding import LARGEST_SEED, epoch_order, keyed_generator, sample_generators, torch_seed
 
 
 def draws(seed: int, epoch: int, sample: int) -> tuple[float, float]:
@@ -44,7 +44,8 @@ def test_a_cached_order_cannot_be_spoilt() -> None:
 def test_purposes_are_independent() -> None:
     seeds = {torch_seed(seed, purpose, step) for seed in (0, 1) for purpose in ("weights", "step") for step in (0, 1)}
     assert len(seeds) == 8
-    assert not np.array_equal(split_generator(0).permutation(50), epoch_order(0, 0, 50))
+    orders = {tuple(keyed_generator(0, purpose, 0).permutation(50).tolist()) for purpose in ("split", "mix", "augment")}
+    assert len(orders | {tuple(epoch_order(0, 0, 50).tolist())}) == 4
 
 
 def test_the_largest_keys_are_accepted() -> None:
