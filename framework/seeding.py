@@ -15,11 +15,8 @@ import numpy.typing as npt
 LARGEST_SEED = 2**63 - 1
 
 
-def keyed_generator(seed: int, purpose: str, *path: int) -> np.random.Generator:
-    """A generator that is independent for each purpose and path (NumPy's SeedSequence spawn keys).
-
-    The purposes are 'order', 'augment', 'mix' (CutMix), 'split' and those of `torch_seed`.
-    """
+def _generator(seed: int, purpose: str, *path: int) -> np.random.Generator:
+    """A generator that is independent for each purpose and path (NumPy's SeedSequence spawn keys)."""
     sequence = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(purpose.encode()), *path))
     return np.random.Generator(np.random.Philox(sequence))
 
@@ -30,7 +27,7 @@ def epoch_order(seed: int, epoch: int, samples: int) -> npt.NDArray[np.int64]:
 
     Read-only, and kept for the steps of the epoch to come.
     """
-    order = keyed_generator(seed, "order", epoch).permutation(samples)
+    order = _generator(seed, "order", epoch).permutation(samples)
     order.setflags(write=False)
     return order
 
@@ -45,6 +42,21 @@ def sample_generators(seed: int, epoch: int, sample: int) -> tuple[np.random.Gen
     return np.random.Generator(np.random.Philox(key=key)), random.Random(key)
 
 
+def block_generator(seed: int, epoch: int, block: int, transform: int) -> np.random.Generator:
+    """The generator of one transform's parameters for a block of samples, each counted from 0."""
+    return _generator(seed, "augment", epoch, block, transform)
+
+
+def mix_generator(seed: int, epoch: int) -> np.random.Generator:
+    """The generator of which training images are mixed in an epoch, and how."""
+    return _generator(seed, "mix", epoch)
+
+
+def split_generator(seed: int) -> np.random.Generator:
+    """The generator of the held-out split."""
+    return _generator(seed, "split")
+
+
 def torch_seed(seed: int, purpose: str, step: int = 0) -> int:
     """The seed to give torch for one purpose ('weights', 'step') and optimizer step, counted from 0."""
-    return int(keyed_generator(seed, purpose, step).integers(2**63))
+    return int(_generator(seed, purpose, step).integers(2**63))

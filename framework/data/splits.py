@@ -4,7 +4,7 @@ import numpy as np
 
 from framework.data.image_data import Labels
 from framework.errors import EmberfieldError
-from framework.seeding import keyed_generator
+from framework.seeding import split_generator
 
 
 def train_val_split(labels: Labels, val_size: int, seed: int) -> tuple[Labels, Labels]:
@@ -19,7 +19,7 @@ def train_val_split(labels: Labels, val_size: int, seed: int) -> tuple[Labels, L
     exact = counts * (val_size / len(labels))
     quota = np.floor(exact).astype(np.int64)
     quota[np.argsort(quota - exact, kind="stable")[: val_size - quota.sum()]] += 1
-    generator = keyed_generator(seed, "split")
+    generator = split_generator(seed)
     held = [generator.permutation(np.flatnonzero(labels == label))[:number] for label, number in enumerate(quota)]
     held_out = np.sort(np.concatenate(held)).astype(np.int64)
     return np.setdiff1d(np.arange(len(labels)), held_out), held_out

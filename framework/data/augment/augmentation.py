@@ -11,7 +11,7 @@ from framework.data.augment.affine import Affine
 from framework.data.augment.batch_transform import BatchTransform, Params, Size
 from framework.data.augment.coarse_dropout import CoarseDropout
 from framework.data.augment.horizontal_flip import HorizontalFlip
-from framework.seeding import keyed_generator, sample_generators
+from framework.seeding import block_generator, sample_generators
 
 BLOCK = 4096
 """Samples whose parameters are drawn together."""
@@ -82,7 +82,7 @@ class Augmentation:
             assert self.batch_transforms is not None
             self._blocks = {old: drawn for old, drawn in self._blocks.items() if epoch - 1 <= old[1] <= epoch}
             self._blocks[key] = [
-                transform.draw(keyed_generator(seed, "augment", epoch, block, place), BLOCK, size)
+                transform.draw(block_generator(seed, epoch, block, place), BLOCK, size)
                 for place, transform in enumerate(self.batch_transforms)
             ]
         return self._blocks[key]

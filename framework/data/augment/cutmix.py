@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from framework.data.augment.batch_transform import Params, Size, apply_where, inside
-from framework.seeding import keyed_generator
+from framework.seeding import mix_generator
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def draw_cutmix(p: float, seed: int, epoch: int, *, samples: int, trained: int, 
     A partner (samples,) is a place among the `trained` samples; a box (samples, 4) is left, top, right and bottom in
     pixels of an image of this size, and empty where nothing is pasted. Kept for the steps of the epoch to come.
     """
-    generator = keyed_generator(seed, "mix", epoch)
+    generator = mix_generator(seed, epoch)
     applies = generator.random(samples) < p
     partner = generator.integers(0, trained, samples)
     side = np.sqrt(generator.random(samples))[:, None]

@@ -5,7 +5,10 @@ import torch
 from torch import nn
 
 from framework.config.sections import OptimizationConfig
-from framework.optim.optimizers import gradient_norm, make_optimizer, make_schedule, one_cycle, parameter_groups
+from framework.optim.ema import make_ema
+from framework.optim.gradients import gradient_norm
+from framework.optim.optimizers import make_optimizer, parameter_groups
+from framework.optim.schedules import make_schedule, one_cycle
 
 
 def network() -> nn.Module:
@@ -75,3 +78,18 @@ def test_gradients_are_measured_and_clipped() -> None:
     assert layer.weight.grad.tolist() == [[3.0, 4.0]]
     assert gradient_norm(list(layer.parameters()), 1.0).item() == 5
     torch.testing.assert_close(layer.weight.grad, torch.tensor([[0.6, 0.8]]))
+
+
+def test_the_average_moves_by_its_decay_in_parameters_and_buffers() -> None:
+    model = network()
+    average = make_ema(model, 0.75)
+    assert average is not None and make_ema(model, None) is None
+    before = [tensor.clone() for tensor in average.module.state_dict().values()]
+    average.update_parameters(model)  # the first takes the weights as they are
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            tensor.add_(4)
+    average.update_parameters(model)
+    for old, new in zip(before, average.module.state_dict().values(), strict=True):
+        if new.is_floating_point():
+            torch.testing.assert_close(new, old + 1)
