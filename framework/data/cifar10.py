@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framework.data.image_data import ImageData, Images, Labels
-from framework.data.resizing import resize_all
+from framework.data.image_data import ImageData, Images, Labels, resize_all
 from framework.errors import DataError
 
 CONNECT_SECONDS = 10.0

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from framework.data.image_data import ImageData
-from framework.data.resizing import resize_all
+from framework.data.image_data import ImageData, resize_all
 
 
 def load_digits(image_size: int) -> ImageData:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framework.data.image_data import ImageData, Images, Labels
-from framework.data.resizing import resize
+from framework.data.image_data import ImageData, Images, Labels, resize
 from framework.errors import DataError
 
 SPLITS = ("train", "test")

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from framework.data.image_data import ImageData, Images, Labels
-from framework.data.resizing import resize_all
+from framework.data.image_data import ImageData, Images, Labels, resize_all
 from framework.errors import DataError
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")

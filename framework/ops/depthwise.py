@@ -107,9 +107,9 @@ def _by_kernels(gradient: Tensor, images: Tensor, kernels: Tensor, stride: int, 
     starts = range(0, size, FAST_COLUMNS)
     # Without padding, with which a kernel of more rows is slow again.
     padded = _padded(images, padding, padding + len(starts) * FAST_COLUMNS - size, padding, padding)
-    seen = [padded[..., start : start + gradient.shape[3] + FAST_COLUMNS - 1] for start in starts]
+    windows = [padded[..., start : start + gradient.shape[3] + FAST_COLUMNS - 1] for start in starts]
     columns = (groups, 1, size, FAST_COLUMNS)
-    parts = [conv2d_weight(part, columns, gradient, groups=groups) for part in seen]  # type: ignore[no-untyped-call]
+    parts = [conv2d_weight(part, columns, gradient, groups=groups) for part in windows]  # type: ignore[no-untyped-call]
     return torch.cat(parts, 3)[..., :size]
 
 

@@ -33,7 +33,7 @@ class Affine:
         return None if sheared or other or transform.fit_output or transform.balanced_scale else cls(transform)
 
     def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Params:
-        """'warps' (samples,), and 'matrix' (samples, 2, 3) from pixels (x, y, 1) to pixels, the identity elsewhere."""
+        """'applies' (samples,), and 'matrix' (samples, 2, 3) from pixels (x, y, 1) to pixels, the identity elsewhere."""
         transform = self.transform
 
         def uniform(limits: tuple[float, float]) -> npt.NDArray[np.float64]:
@@ -46,18 +46,18 @@ class Affine:
             shares = uniform(transform.translate_percent[axis] if transform.translate_percent else (0.0, 0.0))
             return (shares * side).astype(np.int64)
 
-        warps = generator.random(samples) < transform.p
+        applies = generator.random(samples) < transform.p
         shift = np.stack([shifts("x", size[1]), shifts("y", size[0])])
         scale = np.stack([uniform(transform.scale[axis]) for axis in "xy"])
         if transform.keep_ratio:
             scale[1] = scale[0]
         angle = np.deg2rad(uniform(transform.rotate))
         matrix = affine_matrices(shift, scale, angle, size)
-        return {"warps": warps, "matrix": np.where(warps[:, None, None], matrix, np.eye(2, 3))}
+        return {"applies": applies, "matrix": np.where(applies[:, None, None], matrix, np.eye(2, 3))}
 
     def apply_one(self, image: npt.NDArray[np.uint8], params: Params) -> npt.NDArray[np.uint8]:
         """The image, mapped by albumentations."""
-        if not params["warps"]:
+        if not params["applies"]:
             return image
         matrix = np.vstack([params["matrix"], [0.0, 0.0, 1.0]])
         mapped: npt.NDArray[np.uint8] = self.transform.apply(image, matrix=matrix, output_shape=image.shape[:2])
@@ -65,7 +65,7 @@ class Affine:
 
     def apply_batch(self, images: Tensor, params: dict[str, Tensor]) -> Tensor:
         """The images, mapped; those that are not come out bit for bit as they were."""
-        return apply_where(params["warps"], self._map, images, params["matrix"])
+        return apply_where(params["applies"], self._map, images, params["matrix"])
 
     def _map(self, images: Tensor, matrix: Tensor) -> Tensor:
         height, width, channels = images.shape[1:]

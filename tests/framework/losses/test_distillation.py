@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.writer import snapshot
-from framework.config.sections import OptimizationConfig
+from framework.config import OptimizationConfig
 from framework.data.statistics import Statistics, normalize
 from framework.engine.training_step import make_step
 from framework.losses.distillation import Teacher, distillation_loss
