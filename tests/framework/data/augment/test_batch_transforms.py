@@ -164,7 +164,20 @@ def assert_same_distribution(one: np.ndarray, other: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    "declared", [AFFINE, STRONG, AFFINE | {"shift_limit": (0.0, 0.2)}], ids=["assignment", "strong", "onesided"]
+    "declared",
+    [
+        AFFINE,
+        STRONG,
+        AFFINE | {"shift_limit": (0.0, 0.2)},
+        {
+            "name": "Affine",
+            "translate_percent": {"x": (-0.1, 0.1), "y": (0.0, 0.3)},
+            "scale": {"x": (0.8, 1.0), "y": (1.0, 1.5)},
+            "keep_ratio": False,
+        },
+        {"name": "Affine", "translate_px": {"x": (-2, 2), "y": (0, 5)}, "scale": (0.9, 1.1), "keep_ratio": True},
+    ],
+    ids=["assignment", "strong", "onesided", "shares", "pixels"],
 )
 def test_affine_is_drawn_as_albumentations_draws_them(declared: dict[str, Any]) -> None:
     size = (32, 40)
