@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import ignite.distributed as idist
 import torch
@@ -49,20 +49,23 @@ class ProcessGroup:
 
     def mean(self, tensor: Tensor) -> Tensor:
         """A tensor's mean over the processes."""
-        return tensor if self.world_size == 1 else _all_reduce(tensor, "SUM") / self.world_size
+        if self.world_size == 1:
+            return tensor
+        total = idist.all_reduce(tensor.clone(), op="SUM")
+        assert isinstance(total, Tensor)
+        return total / self.world_size
 
     def any(self, flag: bool) -> bool:
         """Whether a flag is true in any process; all processes have to ask at the same time."""
-        return flag if self.world_size == 1 else bool(_all_reduce(torch.tensor(int(flag)), "MAX"))
+        return flag if self.world_size == 1 else bool(idist.all_reduce(int(flag), op="MAX"))
 
     def broadcast_object(self, value: T) -> T:
         """The main process's value, in every process."""
         if self.world_size == 1:
             return value
-        values: list[Any] = [value]
+        values = [value]
         torch.distributed.broadcast_object_list(values, src=0)
-        received: T = values[0]
-        return received
+        return values[0]
 
 
 SINGLE_PROCESS = ProcessGroup()
@@ -103,9 +106,3 @@ def with_sync_batch_norm(network: nn.Module) -> nn.Module:
     converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     assert converted is network, "a network that is nothing but a normalisation"
     return converted
-
-
-def _all_reduce(tensor: Tensor, operation: str) -> Tensor:
-    reduced = idist.all_reduce(tensor.clone(), op=operation)
-    assert isinstance(reduced, Tensor)
-    return reduced

@@ -38,8 +38,8 @@ def sample_generators(seed: int, epoch: int, sample: int) -> tuple[np.random.Gen
     Philox is counter-based (Salmon et al. 2011): its 128-bit key is the identity (seed, epoch, sample) itself, so
     making a generator costs no hashing. `epoch` and `sample` are below 2**32.
     """
-    identity = (epoch << 32) | sample
-    return np.random.Generator(np.random.Philox(key=(identity << 64) | seed)), random.Random((identity << 64) | seed)
+    key = (((epoch << 32) | sample) << 64) | seed
+    return np.random.Generator(np.random.Philox(key=key)), random.Random(key)
 
 
 def block_generator(seed: int, epoch: int, block: int, transform: int) -> np.random.Generator:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framework.data.image_data import ImageData, Images, Labels
-from framework.data.resizing import resize_all
+from framework.data.image_data import ImageData, Images, Labels, resize_all
 from framework.errors import DataError
 
 CONNECT_SECONDS = 10.0
@@ -44,15 +43,7 @@ def load_cifar10(root: Path, image_size: int, *, download: bool = True) -> Image
     def arrays(part: CIFAR10) -> tuple[Images, Labels]:
         return resize_all(np.ascontiguousarray(part.data), image_size), np.array(part.targets, np.int64)
 
-    (train_images, train_labels), (test_images, test_labels) = arrays(train), arrays(test)
-    return ImageData(
-        name="cifar10",
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
-        class_names=tuple(train.classes),
-    )
+    return ImageData("cifar10", *arrays(train), *arrays(test), tuple(train.classes))
 
 
 def _damaged(root: Path) -> list[str]:

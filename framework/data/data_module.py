@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader
 
 from framework.config import Config
 from framework.data.augment import Augmentation, build_augmentation
 from framework.data.augment.cutmix import CutMix
-from framework.data.image_data import ImageData
+from framework.data.image_data import ImageData, Labels
 from framework.data.loader import DeviceLoader, evaluation_batches, worker_loader
 from framework.data.registry import cache_folder, open_data
 from framework.data.rendering import Batch, TrainingImages
@@ -21,34 +20,27 @@ from framework.data.splits import train_val_split
 from framework.data.statistics import Statistics, channel_statistics
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class DataModule:
-    """What a training reads.
-
-    `held_out` are the indices of the training images for validation. `limit` is the number of batches that a dry run
-    evaluates.
-    """
+    """What a training reads; `held_out` are the indices of the training images for validation."""
 
     data: ImageData
     statistics: Statistics
     augmentation: Augmentation
     training: TrainingImages
     sampler: TrainingSampler
-    held_out: npt.NDArray[np.int64]
-    limit: int | None = None
+    held_out: Labels
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of an image."""
-        height, width = self.data.train_images.shape[1:3]
-        return self.data.channels, int(height), int(width)
+        return self.data.channels, *self.training.size
 
     @property
     def warnings(self) -> list[str]:
-        """What has to stand beside the figures of a dry run; of any other nothing."""
-        if self.limit is None:
-            return []
-        return [f"A dry run: every epoch and every test was cut off after {self.limit} batches."]
+        """What has to stand beside the figures of a dry run; nothing for any other."""
+        limit = self.sampler.limit
+        return [f"A dry run: every epoch and every test was cut off after {limit} batches."] if limit else []
 
     def train_loader(
         self, start: int, stop: int, *, augment_on: str, device: torch.device, workers: int = 0
@@ -60,15 +52,15 @@ class DataModule:
 
     def val_batches(self, batch_size: int = 64) -> Iterator[Batch]:
         """This process's part of the validation images as they are, in batches."""
-        whole = self.held_out if self.limit is None else self.held_out[: self.limit * batch_size]
+        whole = self.held_out if self.sampler.limit is None else self.held_out[: self.sampler.limit * batch_size]
         own = whole[self.sampler.rank :: self.sampler.world_size]
         return evaluation_batches(self.data.train_images, self.data.train_labels, own, batch_size=batch_size)
 
     def test_batches(self, batch_size: int = 64) -> Iterator[Batch]:
         """The test images, in batches."""
         images, labels = self.data.test_images, self.data.test_labels
-        every = np.arange(len(labels))
-        return evaluation_batches(images, labels, every, batch_size=batch_size, limit=self.limit)
+        limit = self.sampler.limit
+        return evaluation_batches(images, labels, np.arange(len(labels)), batch_size=batch_size, limit=limit)
 
 
 def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world_size: int = 1) -> DataModule:
@@ -97,15 +89,7 @@ def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world
         rank=rank,
         world_size=world_size,
     )
-    return DataModule(
-        data=data,
-        statistics=statistics,
-        augmentation=augmentation,
-        training=training,
-        sampler=sampler,
-        held_out=held_out,
-        limit=config.training.limit_batches,
-    )
+    return DataModule(data, statistics, augmentation, training, sampler, held_out)
 
 
 def open_images(config: Config) -> ImageData:

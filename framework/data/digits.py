@@ -2,11 +2,7 @@
 
 import numpy as np
 
-from framework.data.image_data import ImageData
-from framework.data.resizing import resize_all
-
-TEST_SHARE = 0.2
-SPLIT_SEED = 0
+from framework.data.image_data import ImageData, resize_all
 
 
 def load_digits(image_size: int) -> ImageData:
@@ -20,15 +16,7 @@ def load_digits(image_size: int) -> ImageData:
     bunch = datasets.load_digits()
     grey = np.round(bunch.images * (255 / 16)).astype(np.uint8)
     images = resize_all(np.repeat(grey[..., None], 3, axis=3), image_size)
-    train, test = train_test_split(
-        np.arange(len(images)), test_size=TEST_SHARE, random_state=SPLIT_SEED, stratify=bunch.target
-    )
-    labels = bunch.target.astype(np.int64)
-    return ImageData(
-        name="digits",
-        train_images=images[train],
-        train_labels=labels[train],
-        test_images=images[test],
-        test_labels=labels[test],
-        class_names=tuple(str(name) for name in bunch.target_names),
-    )
+    labels, every = bunch.target.astype(np.int64), np.arange(len(images))
+    train, test = train_test_split(every, test_size=0.2, random_state=0, stratify=labels)
+    names = tuple(str(name) for name in bunch.target_names)
+    return ImageData("digits", images[train], labels[train], images[test], labels[test], names)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framework.data.image_data import ImageData, Images
-from framework.data.resizing import resize
+from framework.data.image_data import ImageData, Images, Labels, resize
 from framework.errors import DataError
 
 SPLITS = ("train", "test")
@@ -46,46 +45,41 @@ def load_folder(path: Path, image_size: int, cache: Path) -> ImageData:
     path = path.resolve()
     classes, files = _listing(path)
     place = cache / "folders" / hashlib.sha256(os.fsencode(f"{path}\0{image_size}")).hexdigest()
-    images, labels = {}, {}
-    for split in SPLITS:
-        paths = [file for file, _ in files[split]]
-        images[split] = _decoded(path, paths, image_size, place / split)
-        labels[split] = np.array([label for _, label in files[split]], np.int64)
-    return ImageData(
-        name=path.name,
-        train_images=images["train"],
-        train_labels=labels["train"],
-        test_images=images["test"],
-        test_labels=labels["test"],
-        class_names=classes,
-    )
+
+    def arrays(split: str) -> tuple[Images, Labels]:
+        images = _decoded(path, [file for file, _ in files[split]], image_size, place / split)
+        return images, np.array([label for _, label in files[split]], np.int64)
+
+    return ImageData(path.name, *arrays("train"), *arrays("test"), classes)
 
 
 def _listing(path: Path) -> tuple[tuple[str, ...], dict[str, list[tuple[Path, int]]]]:
     """The class names, and the files and labels of each split, in the order of classes and then file names."""
-    names = {}
-    for split in SPLITS:
-        if not (path / split).is_dir():
-            raise DataError(f"{path} lacks the folder {split}/; it takes train/<class>/* and test/<class>/*")
-        names[split] = sorted(entry.name for entry in (path / split).iterdir() if entry.is_dir())
-        if not names[split]:
-            raise DataError(f"{path / split} holds no class folders")
+    names = {split: _class_names(path, split) for split in SPLITS}
     if odd := sorted(set(names["train"]) ^ set(names["test"])):
         where = "train" if odd[0] in names["train"] else "test"
         raise DataError(f"{path}: the class {odd[0]!r} stands in {where}/ alone")
-    files: dict[str, list[tuple[Path, int]]] = {}
-    for split in SPLITS:
-        files[split] = [
-            (file, label)
-            for label, name in enumerate(names[split])
-            for file in sorted((path / split / name).iterdir())
-            if file.suffix.lower() in SUFFIXES
-        ]
-        present = {label for _, label in files[split]}
-        for label, name in enumerate(names[split]):
-            if label not in present:
-                raise DataError(f"{path / split / name} holds no images ({', '.join(SUFFIXES)})")
+    files = {
+        split: [(file, label) for label, name in enumerate(names[split]) for file in _image_files(path / split / name)]
+        for split in SPLITS
+    }
     return tuple(names["train"]), files
+
+
+def _class_names(path: Path, split: str) -> list[str]:
+    if not (path / split).is_dir():
+        raise DataError(f"{path} lacks the folder {split}/; it takes train/<class>/* and test/<class>/*")
+    names = sorted(entry.name for entry in (path / split).iterdir() if entry.is_dir())
+    if not names:
+        raise DataError(f"{path / split} holds no class folders")
+    return names
+
+
+def _image_files(folder: Path) -> list[Path]:
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise DataError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
+    return files
 
 
 def _decoded(root: Path, paths: Sequence[Path], image_size: int, place: Path) -> Images:

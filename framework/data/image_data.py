@@ -1,4 +1,4 @@
-"""What every source of images gives."""
+"""What every reader of images gives, of one size."""
 
 import hashlib
 from collections import Counter
@@ -15,9 +15,9 @@ Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ImageData:
-    """Training and test images (N, H, W, C) as uint8, their labels (N,) as int64, and what to call it all.
+    """Training and test images (N, H, W, C) as uint8, their labels (N,) as int64, and names.
 
     The arrays may be memory maps. Raises DataError for a split that is empty, for shapes, types or labels that do not
     fit each other, and for a class name that is used more than once.
@@ -36,26 +36,21 @@ class ImageData:
             ("test", self.test_images, self.test_labels),
         ):
             if images.ndim != 4 or images.dtype != np.uint8:
-                raise DataError(
-                    f"{self.name}: {split} images are {images.dtype} {images.shape}, not uint8 (N, H, W, C)"
-                )
+                found = f"{images.dtype} {images.shape}"
+                raise DataError(f"{self.name}: {split} images are {found}, not uint8 (N, H, W, C)")
             if labels.shape != (len(images),) or labels.dtype != np.int64:
                 raise DataError(f"{self.name}: {split} labels are {labels.dtype} {labels.shape}, not int64 (N,)")
             if len(images) == 0:
                 raise DataError(f"{self.name}: there are no {split} images")
             if labels.min() < 0 or labels.max() >= len(self.class_names):
-                raise DataError(
-                    f"{self.name}: {split} labels run from {labels.min()} to {labels.max()}, "
-                    f"valid: 0 to {len(self.class_names) - 1}"
-                )
+                found, valid = f"{labels.min()} to {labels.max()}", f"0 to {len(self.class_names) - 1}"
+                raise DataError(f"{self.name}: {split} labels run from {found}, valid: {valid}")
         name, uses = Counter(self.class_names).most_common(1)[0]
         if uses > 1:
             raise DataError(f"{self.name}: the class name {name!r} is used {uses} times")
-        if self.train_images.shape[1:] != self.test_images.shape[1:]:
-            raise DataError(
-                f"{self.name}: training images are {self.train_images.shape[1:]}, test images "
-                f"{self.test_images.shape[1:]}"
-            )
+        train, test = self.train_images.shape[1:], self.test_images.shape[1:]
+        if train != test:
+            raise DataError(f"{self.name}: training images are {train}, test images {test}")
 
     @property
     def channels(self) -> int:
@@ -79,3 +74,21 @@ class ImageData:
 
 Named = ImageData | Path | str | None
 """A data set's name, a path ('./name' for a folder that is called like a data set), images in memory, or none."""
+
+
+def resize(image: Images, size: int) -> Images:
+    """An image (H, W, C) as (size, size, C): averaged where it shrinks, bilinear where it grows."""
+    import cv2
+
+    height, width, channels = image.shape
+    if (height, width) == (size, size):
+        return image
+    method = cv2.INTER_AREA if size < min(height, width) else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size, size), interpolation=method), np.uint8).reshape(size, size, channels)
+
+
+def resize_all(images: Images, size: int) -> Images:
+    """Images (N, H, W, C) as (N, size, size, C); unchanged, and not copied, if they have the size."""
+    if images.shape[1:3] == (size, size):
+        return images
+    return np.stack([resize(np.asarray(image), size) for image in images])

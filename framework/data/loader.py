@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from framework.data.image_data import Images, Labels
 from framework.data.memory_map import gather
 from framework.data.rendering import Batch, DeviceRenderer, ImageRenderer, TrainingImages
 from framework.data.sampler import TrainingSampler
@@ -35,11 +34,10 @@ def worker_loader(
     images: TrainingImages, sampler: TrainingSampler, start: int, stop: int, workers: int
 ) -> DataLoader[Batch]:
     """The batches of the steps from `start` to `stop`, made ahead by `workers` processes (0: by this one)."""
-    steps = _Steps(range(start, stop))
     return DataLoader(
         StepDataset(images, sampler),
         batch_size=None,
-        sampler=steps,
+        sampler=range(start, stop),
         num_workers=workers,
         worker_init_fn=ignore_signals,
     )
@@ -82,29 +80,12 @@ def evaluation_batch_size(device: torch.device) -> int:
 
 
 def evaluation_batches(
-    images: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int64],
-    *,
-    batch_size: int = 64,
-    limit: int | None = None,
+    images: Images, labels: Labels, indices: Labels, *, batch_size: int = 64, limit: int | None = None
 ) -> Iterator[Batch]:
     """The images at `indices` as they are, in order, every one exactly once; the last batch may be smaller.
 
     `limit` cuts a dry run off after that many batches.
     """
-    starts = range(0, len(indices), batch_size)
-    for start in starts[:limit]:
+    for start in range(0, len(indices), batch_size)[:limit]:
         chosen = indices[start : start + batch_size]
         yield torch.from_numpy(gather(images, chosen)), torch.from_numpy(labels[chosen])
-
-
-@dataclass(frozen=True)
-class _Steps:
-    steps: range
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.steps)
-
-    def __len__(self) -> int:
-        return len(self.steps)

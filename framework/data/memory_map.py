@@ -17,8 +17,8 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 def release(array: npt.NDArray[np.generic]) -> None:
     """Gives back the memory that reading a file mapped by `numpy.load(..., mmap_mode="r")` has filled.
 
-    The system keeps the file in its own cache, so reading on is cheap.
-    Another array, a map that can be written, and a system that cannot be told are left as they are.
+    The system keeps the file in its own cache, so reading on is cheap. Another array, a map that can be written, and a
+    system that cannot be told are left as they are.
     """
     mapped = getattr(array, "_mmap", None)
     if isinstance(mapped, mmap.mmap) and not array.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
@@ -38,8 +38,8 @@ def gather(array: npt.NDArray[Scalar], indices: npt.NDArray[np.int64]) -> npt.ND
     Raises DataError for a file that has become shorter.
     """
     assert not len(indices) or 0 <= indices.min() <= indices.max() < len(array)
-    path = getattr(array, "filename", None)
-    if not _is_whole_map(array) or not len(indices) or path is None:
+    path = getattr(array, "filename", None) if _is_whole_map(array) else None
+    if path is None or not len(indices):
         return array[indices]
     try:
         with Path(path).open("rb", buffering=0) as file:

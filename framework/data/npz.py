@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from framework.data.image_data import ImageData, Images
-from framework.data.resizing import resize_all
+from framework.data.image_data import ImageData, Images, Labels, resize_all
 from framework.errors import DataError
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
@@ -25,15 +24,10 @@ def load_npz(path: Path, image_size: int) -> ImageData:
     if missing := [name for name in REQUIRED if name not in arrays]:
         raise DataError(f"{path} lacks {', '.join(missing)}; it has {', '.join(sorted(arrays)) or 'nothing'}")
     labels = {name: _labels(path, name, arrays[name]) for name in ("y_train", "y_test")}
+    images = {name: _images(path, name, arrays[name], image_size) for name in ("x_train", "x_test")}
     names = arrays.get("class_names")
-    return ImageData(
-        name=path.stem,
-        train_images=resize_all(_images(path, "x_train", arrays["x_train"]), image_size),
-        train_labels=labels["y_train"],
-        test_images=resize_all(_images(path, "x_test", arrays["x_test"]), image_size),
-        test_labels=labels["y_test"],
-        class_names=_numbered(path, labels) if names is None else tuple(str(name) for name in names.ravel().tolist()),
-    )
+    class_names = _numbered(path, labels) if names is None else tuple(str(name) for name in names.ravel().tolist())
+    return ImageData(path.stem, images["x_train"], labels["y_train"], images["x_test"], labels["y_test"], class_names)
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -51,23 +45,23 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
-def _images(path: Path, name: str, array: npt.NDArray[Any]) -> Images:
+def _images(path: Path, name: str, array: npt.NDArray[Any], size: int) -> Images:
     if array.dtype != np.uint8:
         raise DataError(f"{path}: {name} is {array.dtype}; images are uint8, 0 to 255")
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape[:3]:
         raise DataError(f"{path}: {name} has shape {array.shape}; valid: (N, H, W), (N, H, W, 1) or (N, H, W, 3)")
-    return array
+    return resize_all(array, size)
 
 
-def _labels(path: Path, name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def _labels(path: Path, name: str, array: npt.NDArray[Any]) -> Labels:
     if not np.issubdtype(array.dtype, np.integer) or array.ndim not in (1, 2) or array.size != len(array):
         raise DataError(f"{path}: {name} is {array.dtype} {array.shape}; labels are whole numbers (N,) or (N, 1)")
     return array.ravel().astype(np.int64)
 
 
-def _numbered(path: Path, labels: dict[str, npt.NDArray[np.int64]]) -> tuple[str, ...]:
+def _numbered(path: Path, labels: dict[str, Labels]) -> tuple[str, ...]:
     """The classes '0', '1', ... up to the highest label, which has to leave every class an image to train on."""
     classes = 1 + max(int(values.max(initial=0)) for values in labels.values())
     if classes > len(labels["y_train"]):

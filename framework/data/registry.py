@@ -61,10 +61,8 @@ def open_data(*, path: Path | None, dataset: str | None, image_size: int, cache:
     try:
         return _READERS["cifar10"](image_size, cache)
     except DataError as error:
-        bar = "!" * 78
-        logger.warning(
-            "%s\n%s\nGoing on with `digits` instead. Nothing below is a result on CIFAR-10.\n%s", bar, error, bar
-        )
+        bar, notice = "!" * 78, "Going on with `digits` instead. Nothing below is a result on CIFAR-10."
+        logger.warning("%s\n%s\n%s\n%s", bar, error, notice, bar)
         return _READERS["digits"](image_size, cache)
 
 

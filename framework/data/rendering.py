@@ -1,8 +1,8 @@
 """From (seed, epoch, sample) to augmented batches: one plan of random draws, and two ways to render it.
 
-The draws depend on nothing else: neither on the worker nor on the batch. Images are rendered one by one by
-albumentations, in workers if asked, or as whole batches on the device where the network runs. Both give the same
-samples, draws and targets; an affine map can differ by a grey level.
+The draws depend neither on the worker nor on the batch. Images are rendered one by one by albumentations, in workers if
+asked, or as whole batches on the device where the network runs. Both give the same samples, draws and targets; pixels
+of an affine transform can differ by a grey level.
 """
 
 import warnings
@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from framework.data.augment import Augmentation
-from framework.data.augment.augmentation import on_device
-from framework.data.augment.batch_transform import Params, Size
-from framework.data.augment.cutmix import CutMix
+from framework.data.augment.batch_transform import Params, Size, to_device
+from framework.data.augment.cutmix import CutMix, draw_cutmix
+from framework.data.image_data import Images, Labels
 from framework.data.memory_map import gather
 from framework.errors import EmberfieldError
 
@@ -32,15 +31,8 @@ LARGEST_SHARE = 0.5
 class Augment(Protocol):
     """Changes one uint8 image (H, W, C), depending on nothing but the image and the keys."""
 
-    def __call__(self, image: npt.NDArray[np.uint8], *, seed: int, epoch: int, sample: int) -> npt.NDArray[np.uint8]:
+    def __call__(self, image: Images, *, seed: int, epoch: int, sample: int) -> Images:
         """The augmented image, of the same shape."""
-
-
-class Renderer(Protocol):
-    """Makes the augmented batch of some samples (N,) of an epoch, both counted from 0."""
-
-    def __call__(self, samples: Tensor, epoch: int) -> Batch:
-        """Images and targets of the samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +42,9 @@ class TrainingImages:
     With `cutmix`, parts of others of the `indices` are pasted into an image, augmented too.
     """
 
-    images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.int64]
+    images: Images
+    labels: Labels
+    indices: Labels
     seed: int
     augment: Augment
     cutmix: CutMix | None = None
@@ -63,11 +55,11 @@ class TrainingImages:
         return int(self.images.shape[1]), int(self.images.shape[2])
 
     def cutmix_params(self, epoch: int) -> Params:
-        """What `CutMix.draw` gives for an epoch, with the partners as indices into `images`."""
+        """What `draw_cutmix` gives for an epoch, with the partners as indices into `images`."""
         assert self.cutmix is not None
         samples, trained = len(self.labels), len(self.indices)
-        params = self.cutmix.draw(seed=self.seed, epoch=epoch, samples=samples, trained=trained, size=self.size)
-        return {**params, "partner": self.indices[params["partner"]]}
+        params = draw_cutmix(self.cutmix.p, self.seed, epoch, samples=samples, trained=trained, size=self.size)
+        return params | {"partner": self.indices[params["partner"]]}
 
 
 @dataclass(frozen=True)
@@ -89,8 +81,7 @@ class ImageRenderer:
         labels = torch.from_numpy(source.labels)
         if source.cutmix is None:
             return augmented(samples), labels[samples]
-        params = {name: torch.from_numpy(values) for name, values in source.cutmix_params(epoch).items()}
-        return source.cutmix(samples, augmented, labels, **params)
+        return source.cutmix(samples, augmented, labels, **to_device(source.cutmix_params(epoch), labels.device))
 
 
 class DeviceRenderer:
@@ -116,9 +107,9 @@ class DeviceRenderer:
     def _draw(self, epoch: int) -> None:
         source = self._source
         table = self._augmentation.table(seed=source.seed, epoch=epoch, samples=len(source.labels), size=source.size)
-        self._table, self._epoch = on_device(table, self._device), epoch
+        self._table, self._epoch = [to_device(params, self._device) for params in table], epoch
         if source.cutmix is not None:
-            (self._cutmix_params,) = on_device([source.cutmix_params(epoch)], self._device)
+            self._cutmix_params = to_device(source.cutmix_params(epoch), self._device)
 
     def _augmented(self, samples: Tensor) -> Tensor:
         return self._augmentation.apply_batch(self._read(samples), self._table, samples)
@@ -131,7 +122,7 @@ def choose_augment_on(asked: str, source: TrainingImages, device: torch.device) 
     if the device is asked for and a transform cannot run there.
     """
     augment = source.augment
-    batched = isinstance(augment, Augmentation) and augment.batched
+    batched = isinstance(augment, Augmentation) and augment.batch_transforms is not None
     if asked == "device" and not batched:
         raise EmberfieldError(
             "augment_on is 'device', where HorizontalFlip, ShiftScaleRotate or Affine (bilinear, constant border, no "
@@ -143,7 +134,7 @@ def choose_augment_on(asked: str, source: TrainingImages, device: torch.device) 
     return "device" if batched and fits else "cpu"
 
 
-def _reader(images: npt.NDArray[np.uint8], device: torch.device) -> Callable[[Tensor], Tensor]:
+def _reader(images: Images, device: torch.device) -> Callable[[Tensor], Tensor]:
     """Takes images by their indices, a tensor: on a CPU from where they are, else from a copy on the device."""
     if device.type == "cpu":
         return lambda samples: torch.from_numpy(gather(images, samples.numpy()))

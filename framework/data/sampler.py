@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from framework.data.image_data import Labels
 from framework.errors import DataError
 from framework.seeding import epoch_order
 
@@ -18,7 +16,7 @@ class TrainingSampler:
     of a batch. Raises DataError if there are fewer images than one batch.
     """
 
-    indices: npt.NDArray[np.int64]
+    indices: Labels
     batch_size: int
     seed: int
     limit: int | None = None
@@ -35,12 +33,12 @@ class TrainingSampler:
         whole = len(self.indices) // self.batch_size
         return whole if self.limit is None else min(whole, self.limit)
 
-    def samples(self, step: int) -> npt.NDArray[np.int64]:
+    def samples(self, step: int) -> Labels:
         """The samples (batch_size,) of a step over all processes; steps are counted from 0 over all epochs."""
         epoch, batch = divmod(step, self.epoch_length)
         order = epoch_order(self.seed, epoch, len(self.indices))
         return self.indices[order[batch * self.batch_size : (batch + 1) * self.batch_size]]
 
-    def own_samples(self, step: int) -> npt.NDArray[np.int64]:
+    def own_samples(self, step: int) -> Labels:
         """This process's part of them."""
         return self.samples(step)[self.rank :: self.world_size]

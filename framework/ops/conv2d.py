@@ -7,15 +7,14 @@ import torch
 from torch import Tensor
 
 from framework.ops.depthwise import FAST_COLUMNS, depthwise_conv2d, supports, use_space_to_batch
-from framework.ops.depthwise_gemm import depthwise_gemm
-from framework.ops.pointwise_gemm import is_cnhw, pointwise_gemm
+from framework.ops.gemm import depthwise_gemm, is_cnhw, pointwise_gemm
 from framework.ops.stencil import depthwise_stencil
 
 Size = int | Sequence[int]
 """A number for both axes, or one for each."""
 
 STENCIL = 5
-"""The largest kernel that is written out: 7x7 took minutes to compile (docs/findings.md)."""
+"""The largest kernel that is a stencil: 7x7 took minutes to compile (docs/findings.md)."""
 
 GEMM = 32 * 32
 """The most pixels of a feature map that is one side of a GEMM."""
@@ -33,11 +32,11 @@ def conv2d(
     right_gradient: bool = True,
     fast: bool = True,
 ) -> Tensor:
-    """What `torch.conv2d` gives for the same arguments, by a better way where there is one.
+    """What `torch.conv2d` gives for the same arguments, computed faster or more exactly where that is known.
 
-    With `fast`, depthwise convolutions that oneDNN is slow at are `depthwise_conv2d`, and in what is compiled for a GPU
-    `depthwise_stencil` or, for small images in CNHW or with a large kernel, `depthwise_gemm`; pointwise ones in CNHW
-    are `pointwise_gemm` there. With `right_gradient`, dilated ones whose gradient oneDNN gets wrong in bfloat16 are
+    With `fast`, depthwise convolutions that oneDNN is slow at are `depthwise_conv2d`; compiled for a GPU, they are
+    `depthwise_stencil` or, for small images in CNHW or with a large kernel, `depthwise_gemm`. Pointwise ones in CNHW
+    are `pointwise_gemm` on a GPU. With `right_gradient`, dilated ones whose gradient oneDNN gets wrong in bfloat16 are
     computed in float32.
     """
     device = images.device.type
@@ -60,11 +59,11 @@ def conv2d(
 
 
 def _gradient_is_wrong(device: str, kind: torch.dtype, dilation: Size, channels: int) -> bool:
-    """Whether oneDNN may get the gradient by the kernels wrong, of so many `channels` that a kernel sees.
+    """Whether oneDNN may get the gradient by kernels that take so many `channels` wrong.
 
     In bfloat16 and channels_last, with a dilation and more than 16 channels that are no multiple of 16, it is off by
-    more than its own size or not a number on images of 30 pixels and more (torch 2.14.1, a CPU with avx512_bf16). That
-    limit was found by trying, so none is relied on.
+    more than its own size or NaN on images of 30 pixels and more (torch 2.14.1, a CPU with avx512_bf16). That size was
+    found by trying, so it is not relied on.
     """
     dilated = dilation != 1 if isinstance(dilation, int) else any(side != 1 for side in dilation)
     low = device == "cpu" and kind == torch.bfloat16
@@ -73,7 +72,7 @@ def _gradient_is_wrong(device: str, kind: torch.dtype, dilation: Size, channels:
 
 def _in_float32(images: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> Tensor:
     """`torch.conv2d`, and so its gradients, in float32 whatever autocast says."""
-    # Not another memory format, which is right too: torch.compile would choose channels_last again.
+    # Another memory format would be right too, but torch.compile would choose channels_last again.
     with torch.autocast(images.device.type, enabled=False):
         return torch.conv2d(images.float(), weight.float(), None if bias is None else bias.float(), *geometry)
 

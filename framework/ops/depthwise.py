@@ -1,10 +1,9 @@
 """Depthwise convolutions where oneDNN is slow: large dilated ones, and the gradients of dilated and large kernels.
 
-It has fast kernels for what these can be rewritten as. A dilated convolution is a plain one on each of the
-`dilation ** 2` subsampled images (Yu and Koltun 2016, section 2; Chen et al. 2017, DeepLab, section 3.1: atrous), put
-into the batch dimension, so its gradient by the kernel is that of one plain convolution. At stride 1 the gradient by
-the image is a convolution with the kernel rotated by 180 degrees. The gradient by a kernel is computed three of its
-columns at a time. For a GPU see `framework.ops.stencil`.
+They are rewritten as what it is fast at. A dilated convolution is a plain one on each of the `dilation ** 2` subsampled
+images (Yu and Koltun 2016, section 2; Chen et al. 2017, DeepLab, section 3.1: atrous), put into the batch dimension, so
+its gradient by the kernel is that of one plain convolution. At stride 1 the gradient by the image is a convolution with
+the kernel rotated by 180 degrees. The gradient by a kernel is computed three of its columns at a time.
 """
 
 from typing import Any
@@ -13,18 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_weight
 
 FAST_PADDING = 6
-"""The most pixels of padding with which oneDNN is fast, as measured: docs/findings.md."""
+"""The most pixels of padding with which oneDNN is fast (measured: docs/findings.md)."""
 
 FAST_COLUMNS = 3
-"""The most columns of a kernel whose gradient oneDNN is fast at, as measured there."""
+"""The most columns of a kernel whose gradient oneDNN is fast at (measured: docs/findings.md)."""
 
 
 def supports(size: int, stride: int, padding: int, dilation: int) -> bool:
-    """Whether `depthwise_conv2d` is for kernels `size` pixels wide, of this geometry along both axes.
+    """Whether `depthwise_conv2d` computes kernels `size` pixels wide, of this geometry along both axes.
 
-    At stride 1 they have a middle and the padding keeps the images' size, at others there is no dilation.
+    At stride 1 `size` is odd and the padding keeps the images' size; at other strides there is no dilation.
     """
     return (size % 2 == 1 and padding == dilation * (size // 2)) if stride == 1 else dilation == 1
 
@@ -91,41 +91,32 @@ def _by_images(gradient: Tensor, images: Tensor, kernels: Tensor, stride: int, p
         return F.conv2d(gradient, kernels.flip(2, 3), None, 1, padding, dilation, len(kernels))
     exact = torch.promote_types(images.dtype, torch.float32)  # oneDNN is slow there in bfloat16, not in float32
     given = gradient.to(exact), images.to(exact), kernels.to(exact)
-    return _backward(*given, stride, padding, (True, False, False))[0].to(images.dtype)
+    geometry = [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(kernels)
+    found: Tensor = torch.ops.aten.convolution_backward(*given, None, *geometry, (True, False, False))[0]
+    return found.to(images.dtype)
 
 
 def _by_kernels(gradient: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
     if dilation > 1:
-        gradient, images, padding = (
-            space_to_batch(gradient, dilation),
-            space_to_batch(images, dilation),
-            padding // dilation,
-        )
-    size, by_kernels = kernels.shape[-1], (False, True, False)
+        gradient, images = space_to_batch(gradient, dilation), space_to_batch(images, dilation)
+        padding = padding // dilation
+    size, groups = kernels.shape[-1], len(kernels)
     if stride > 1 or size <= FAST_COLUMNS:
-        return _backward(gradient, images, kernels, stride, padding, by_kernels)[1]
+        whole: Tensor = conv2d_weight(images, kernels.shape, gradient, stride, padding, groups=groups)  # type: ignore[no-untyped-call]
+        return whole
     starts = range(0, size, FAST_COLUMNS)
     # Without padding, with which a kernel of more rows is slow again.
     padded = _padded(images, padding, padding + len(starts) * FAST_COLUMNS - size, padding, padding)
-    seen = [padded[..., start : start + gradient.shape[3] + FAST_COLUMNS - 1] for start in starts]
-    columns = kernels[..., :FAST_COLUMNS]
-    return torch.cat([_backward(gradient, part, columns, 1, 0, by_kernels)[1] for part in seen], 3)[..., :size]
+    windows = [padded[..., start : start + gradient.shape[3] + FAST_COLUMNS - 1] for start in starts]
+    columns = (groups, 1, size, FAST_COLUMNS)
+    parts = [conv2d_weight(part, columns, gradient, groups=groups) for part in windows]  # type: ignore[no-untyped-call]
+    return torch.cat(parts, 3)[..., :size]
 
 
 def _padded(images: Tensor, *sides: int) -> Tensor:
-    """Images (N, C, H, W) between zeros: so many at the left, right, top and bottom."""
+    """Images (N, C, H, W) with so many zeros added at the left, right, top and bottom."""
     if images.element_size() != 2 or images.shape[1] % 2:
         return F.pad(images, sides)
     # Two channels of 16 bits as one of 32: torch.compile pads 16 bits one by one.
     pairs = images.permute(0, 2, 3, 1).contiguous().view(torch.float32)
     return F.pad(pairs, (0, 0, *sides)).view(images.dtype).permute(0, 3, 1, 2)
-
-
-def _backward(
-    gradient: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int, wanted: tuple[bool, bool, bool]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of a convolution without dilation by its images, kernels and bias, those that are wanted."""
-    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
-        gradient, images, kernels, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(kernels), wanted
-    )
-    return found

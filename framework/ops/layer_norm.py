@@ -16,12 +16,11 @@ def layer_norm(
 ) -> Tensor:
     """What `torch.nn.functional.layer_norm` gives for these arguments, by float32 where its gradients would be wrong.
 
-    In what is compiled for a GPU it is written out where what is normalised comes first in memory: PyTorch's own would
-    put it last, and the compiler all that follows.
+    On a CPU, PyTorch adds up the gradients of weight and bias in the input's type. In bfloat16 such a sum stands still
+    once what is to be added is less than 1/512 of it, as over the 65,536 pixels of 64 images of 32x32 (torch 2.14.1).
 
-    On a CPU, PyTorch adds up those of weight and bias in the input's type. In bfloat16 such a sum stands still once
-    what is to be added is less than 1/512 of it: over the 65,536 pixels of 64 maps of 32x32, drawn around 0 and their
-    gradients around a tenth of their deviation, they were off by a quarter and by 0.84 of their size (torch 2.14.1).
+    In what is compiled for a GPU it is written out where the normalised dimension comes first in memory: PyTorch's own
+    would put it last, and the compiler all that follows.
     """
     low = input.dtype in (torch.bfloat16, torch.float16)
     if input.device.type != "cpu" and torch.compiler.is_compiling() and len(normalized_shape) == 1:
@@ -36,7 +35,7 @@ def layer_norm(
 
 
 def layer_norm_of_first(input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-    """What `layer_norm` gives over dimension 0, of as many as the weights (Ba et al. 2016, section 3.1)."""
+    """`layer_norm` over dimension 0, of as many as the weights (Ba et al. 2016, section 3.1)."""
     variance, mean = torch.var_mean(input, 0, correction=0, keepdim=True)
     output = (input - mean) * torch.rsqrt(variance + eps)
     weight, bias = (None if given is None else given.view(-1, *[1] * (input.ndim - 1)) for given in (weight, bias))

@@ -12,7 +12,7 @@ from framework.ops.conv2d import conv2d
 from framework.ops.layer_norm import layer_norm
 
 PLAIN_OPS = ("conv2d_bfloat16_gradient", "conv2d_speed", "layer_norm")
-"""What can be left to PyTorch alone: the mend of a gradient, what is only faster, and layer normalisation."""
+"""What can be left to PyTorch: the corrected gradient in bfloat16, faster convolutions, and layer normalisation."""
 
 
 class OperatorOverrides(TorchFunctionMode):
@@ -24,17 +24,14 @@ class OperatorOverrides(TorchFunctionMode):
     def __init__(self, plain: Collection[str] = ()) -> None:
         super().__init__()
         assert set(plain) <= set(PLAIN_OPS), plain
-        self.conv2d: Callable[..., Any] = conv2d
-        if plain:
-            right, fast = PLAIN_OPS[0] not in plain, PLAIN_OPS[1] not in plain
-            self.conv2d = functools.partial(conv2d, right_gradient=right, fast=fast)
-        self.layer_norm: Callable[..., Any] = F.layer_norm if PLAIN_OPS[2] in plain else layer_norm
+        right_gradient, fast, own_layer_norm = (name not in plain for name in PLAIN_OPS)
+        self._overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        if right_gradient or fast:
+            self._overrides[torch.conv2d] = functools.partial(conv2d, right_gradient=right_gradient, fast=fast)
+        if own_layer_norm:
+            self._overrides[F.layer_norm] = layer_norm
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func is torch.conv2d:
-            func = self.conv2d
-        elif func is F.layer_norm:
-            func = self.layer_norm
-        return func(*args, **(kwargs or {}))
+        return self._overrides.get(func, func)(*args, **(kwargs or {}))

@@ -10,23 +10,19 @@ from torch import Tensor
 
 
 def depthwise_stencil(images: Tensor, kernels: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:
-    """What `conv2d` gives for images (N, C, H, W) and kernels (C, 1, k, k) with C groups, one product for each tap.
+    """What `conv2d` gives for images (N, C, H, W) and kernels (C, 1, k, k) with C groups, in the kernels' type.
 
-    Computed in the kernels' type. Meant for `torch.compile`: as it stands, every product and sum is an operation of its
-    own.
+    Meant for `torch.compile`: without it, every product and sum is an operation of its own.
     """
-    # With the channels last, whose order the compiler keeps: it would put rows before them else, and rearrange all.
+    # In channels_last, whose order the compiler keeps: it would put rows before channels else, and rearrange all.
     padded = F.pad(images.permute(0, 2, 3, 1).to(kernels.dtype), (0, 0) + (padding,) * 4)
     size = kernels.shape[-1]
-    height, width = (
-        (side + 2 * padding - dilation * (size - 1) - 1) // stride + 1 for side in (images.shape[2], images.shape[3])
-    )
+    # From a shift, every stride-th row and column as far as the last shift leaves.
+    height, width = (side - dilation * (size - 1) for side in padded.shape[1:3])
     total = torch.zeros((), dtype=padded.dtype, device=images.device)
     for row in range(size):
         for column in range(size):
             top, left = row * dilation, column * dilation
-            shifted = padded[
-                :, top : top + stride * (height - 1) + 1 : stride, left : left + stride * (width - 1) + 1 : stride
-            ]
+            shifted = padded[:, top : top + height : stride, left : left + width : stride]
             total = total + shifted * kernels[:, 0, row, column]
     return total.permute(0, 3, 1, 2)

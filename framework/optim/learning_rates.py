@@ -19,19 +19,10 @@ def plain_rates(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
-    """Goes back to a saved state, but keeps what belongs to this device: where rates lie, what can be captured."""
+    """Loads a saved state, but keeps what belongs to this device: where rates lie, what can be captured."""
     own = [(group["lr"], group.get("capturable")) for group in optimizer.param_groups]
     optimizer.load_state_dict(dict(state))
     for group, (rate, capturable) in zip(optimizer.param_groups, own, strict=True):
-        saved, group["lr"] = group["lr"], rate
-        set_rate(group, saved)
+        group["lr"] = rate.fill_(float(group["lr"])) if isinstance(rate, torch.Tensor) else float(group["lr"])
         if capturable is not None:
             group["capturable"] = capturable
-
-
-def set_rate(group: dict[str, Any], rate: float | torch.Tensor) -> None:
-    """Sets a group's learning rate, in its tensor if it has one."""
-    if isinstance(group["lr"], torch.Tensor):
-        group["lr"].fill_(float(rate))
-    else:
-        group["lr"] = float(rate)

@@ -5,7 +5,7 @@ and computes in bfloat16, which is slow on most CPUs; here a kernel (out, in, k,
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -44,9 +44,7 @@ class Muon(SGD):
         self.kernel_momentum = momentum
         plain = [group | ({"momentum": 0.0, "nesterov": False} if group["kernels"] else {}) for group in groups]
         super().__init__(plain, lr, momentum, nesterov=momentum > 0, fused=True)
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        begin_momentum_at_zero(self)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -69,16 +67,18 @@ class Muon(SGD):
             leave = skipped.bool()
             momenta = tuple(torch.where(leave, *pair) for pair in zip(buffers, momenta, strict=True))
         torch._foreach_copy_(buffers, momenta)
-        for (rows, columns), group in _alike(zip(gradients, updates, strict=True)).items():
+        alike = defaultdict(list)  # kernels whose matrices are of one shape, as one batch of GEMMs takes them
+        for gradient, update in zip(gradients, updates, strict=True):
+            alike[update.flatten(1).shape].append((gradient, update.flatten(1)))
+        for (rows, columns), group in alike.items():
             scale = max(1.0, rows / columns) ** 0.5
-            matrices = scale * orthogonalized(torch.stack([update.flatten(1) for _, update in group]))
+            matrices = scale * orthogonalized(torch.stack([update for _, update in group]))
             for (gradient, _), matrix in zip(group, matrices, strict=True):
                 gradient.copy_(matrix.view_as(gradient))
 
 
-def _alike(pairs: Iterable[tuple[Tensor, Tensor]]) -> dict[tuple[int, int], list[tuple[Tensor, Tensor]]]:
-    """Pairs of kernels' tensors by the rows and columns of their matrices, as one batch of products takes them."""
-    groups = defaultdict(list)
-    for pair in pairs:
-        groups[len(pair[0]), pair[0][0].numel()].append(pair)
-    return groups
+def begin_momentum_at_zero(optimizer: SGD) -> None:
+    """The same as a momentum that begins with the first gradient, but the first step can be left out too."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

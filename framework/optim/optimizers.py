@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from framework.config import OptimizationConfig
-from framework.optim.muon import Muon
+from framework.optim.muon import Muon, begin_momentum_at_zero
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -20,13 +19,10 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 def muon_groups(groups: list[dict[str, Any]], muon_lr: float, muon_weight_decay: float) -> list[dict[str, Any]]:
-    """`parameter_groups` with a third one, of the kernels that mix channels.
+    """`parameter_groups` with a third one, of the kernels that mix channels, with a rate and a decay of its own.
 
-    Their steps are as long as a matrix of that shape with singular values of one, not as their gradient, so that they
-    take a learning rate and a decay of their own.
-
-    A depthwise kernel doesn't: it is a list of filters and no matrix. The head's matrix is left to SGD, as in Jordan
-    et al. 2024.
+    A depthwise kernel is not among them: it is a list of filters and no matrix. The head's matrix is left to SGD, as
+    in Jordan et al. 2024.
     """
     decayed, others = groups
     kernels = [p for p in decayed["params"] if p.ndim == 4 and p.shape[1] > 1]
@@ -39,11 +35,7 @@ def muon_groups(groups: list[dict[str, Any]], muon_lr: float, muon_weight_decay:
 
 
 def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
-    """SGD with Nesterov momentum, AdamW or Muon, as configured, in its fused form, with weights on their device.
-
-    SGD's momentum begins at zero here, not at the first gradient, which is the same, so that its first step may be
-    left out too.
-    """
+    """SGD with Nesterov momentum, AdamW or Muon, as configured, in its fused form, for weights on their device."""
     groups = parameter_groups(model, config.weight_decay)
     if config.optimizer == "muon":
         decay = config.weight_decay if config.muon_weight_decay is None else config.muon_weight_decay
@@ -53,6 +45,5 @@ def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
         return AdamW(groups, config.lr, betas=(config.momentum, 0.999), fused=True, capturable=capturable)
     optimizer = SGD(groups, config.lr, config.momentum, nesterov=config.momentum > 0, fused=True)
     if config.momentum > 0:
-        for parameter in (parameter for group in groups for parameter in group["params"]):
-            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        begin_momentum_at_zero(optimizer)
     return optimizer

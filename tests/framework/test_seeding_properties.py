@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from framework.seeding import LARGEST_SEED, epoch_order, sample_generators, split_generator, torch_seed
+from framework.seeding import (
+    LARGEST_SEED,
+    block_generator,
+    epoch_order,
+    mix_generator,
+    sample_generators,
+    split_generator,
+    torch_seed,
+)
 
 
 def draws(seed: int, epoch: int, sample: int) -> tuple[float, float]:
@@ -44,7 +52,9 @@ def test_a_cached_order_cannot_be_spoilt() -> None:
 def test_purposes_are_independent() -> None:
     seeds = {torch_seed(seed, purpose, step) for seed in (0, 1) for purpose in ("weights", "step") for step in (0, 1)}
     assert len(seeds) == 8
-    assert not np.array_equal(split_generator(0).permutation(50), epoch_order(0, 0, 50))
+    generators = split_generator(0), mix_generator(0, 0), block_generator(0, 0, 0, 0)
+    orders = {tuple(generator.permutation(50).tolist()) for generator in generators}
+    assert len(orders | {tuple(epoch_order(0, 0, 50).tolist())}) == 4
 
 
 def test_the_largest_keys_are_accepted() -> None:

@@ -1,11 +1,10 @@
 """A pipeline of transforms, its draws, and the two ways to run it: image by image, or on a batch on its device."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from framework.data.augment.affine import Affine
@@ -17,29 +16,38 @@ from framework.seeding import block_generator, sample_generators
 BLOCK = 4096
 """Samples whose parameters are drawn together."""
 
+BATCH_TRANSFORMS: Mapping[str, Callable[[Any], BatchTransform | None]] = {
+    "Affine": Affine.of,
+    "CoarseDropout": CoarseDropout.of,
+    "HorizontalFlip": HorizontalFlip,
+    "ShiftScaleRotate": Affine.of,
+}
+"""What stands for an albumentations transform, by the name of its class; None for a form that is not covered."""
+
 
 class Augmentation:
-    """A pipeline of albumentations' transforms, the calls that made them, and what these are really set to.
+    """A pipeline of albumentations' transforms and the `calls` that made them.
 
-    Where every transform is a `BatchTransform` (`batched`), parameters come from a table: a function of (seed, epoch,
-    sample), drawn in blocks of samples, which both ways of running share. Other transforms draw for themselves, from
-    generators with the same keys, and run image by image alone.
+    Where every transform has a `BatchTransform`, parameters come from a table: a function of (seed, epoch, sample),
+    drawn in blocks of samples, for both ways of running. Else `batch_transforms` is None: the transforms draw for
+    themselves, from generators with the same keys, and run image by image alone.
     """
 
-    def __init__(self, pipeline: Any, calls: tuple[dict[str, Any], ...], effective: tuple[dict[str, Any], ...]) -> None:
-        self.pipeline = pipeline
-        self.calls = calls
-        self.effective = effective
-        found = [_batch_transform(transform) for transform in pipeline.transforms]
-        self.batch_transforms: tuple[BatchTransform, ...] | None = (
-            None if None in found else tuple(transform for transform in found if transform)
-        )
+    def __init__(self, pipeline: Any, calls: tuple[dict[str, Any], ...]) -> None:
+        self.pipeline, self.calls = pipeline, calls
+        found = [BATCH_TRANSFORMS.get(type(each).__name__, lambda _: None)(each) for each in pipeline.transforms]
+        covered = [transform for transform in found if transform is not None]
+        self.batch_transforms = tuple(covered) if len(covered) == len(found) else None
         self._blocks: dict[tuple[int, int, int, Size], list[Params]] = {}
 
     @property
-    def batched(self) -> bool:
-        """Whether all of the pipeline can run on a batch."""
-        return self.batch_transforms is not None
+    def effective(self) -> tuple[dict[str, Any], ...]:
+        """What the transforms are set to, defaults and all, each with its name."""
+        return tuple(
+            {"name": type(each).__name__, "p": each.p}
+            | {name: getattr(each, name) for name in each.get_transform_init_args_names() if hasattr(each, name)}
+            for each in self.pipeline.transforms
+        )
 
     def __call__(self, image: npt.NDArray[np.uint8], *, seed: int, epoch: int, sample: int) -> npt.NDArray[np.uint8]:
         """The image (H, W, C) of this sample of this epoch, augmented; the keys decide every draw."""
@@ -48,14 +56,13 @@ class Augmentation:
             changed: npt.NDArray[np.uint8] = self.pipeline(image=image)["image"]
             return changed
         block, row = divmod(sample, BLOCK)
-        for transform, params in zip(
-            self.batch_transforms, self._block(seed, epoch, block, image.shape[:2]), strict=True
-        ):
+        drawn = self._block(seed, epoch, block, image.shape[:2])
+        for transform, params in zip(self.batch_transforms, drawn, strict=True):
             image = transform.apply_one(image, {name: values[row] for name, values in params.items()})
         return image
 
     def table(self, *, seed: int, epoch: int, samples: int, size: Size) -> list[Params]:
-        """The parameters of each transform for the samples 0 to `samples` - 1 of an epoch; only where `batched`."""
+        """The parameters of each of the `batch_transforms` for the samples 0 to `samples` - 1 of an epoch."""
         blocks = [self._block(seed, epoch, block, size) for block in range(-(-samples // BLOCK))]
         return [
             {name: np.concatenate([part[name] for part in parts])[:samples] for name in parts[0]}
@@ -70,22 +77,12 @@ class Augmentation:
         return images
 
     def _block(self, seed: int, epoch: int, block: int, size: Size) -> list[Params]:
-        key = (seed, epoch, block, (int(size[0]), int(size[1])))
+        key = (seed, epoch, block, size)
         if key not in self._blocks:
-            for old in [old for old in self._blocks if not epoch - 1 <= old[1] <= epoch]:
-                del self._blocks[old]
             assert self.batch_transforms is not None
+            self._blocks = {old: drawn for old, drawn in self._blocks.items() if epoch - 1 <= old[1] <= epoch}
             self._blocks[key] = [
                 transform.draw(block_generator(seed, epoch, block, place), BLOCK, size)
                 for place, transform in enumerate(self.batch_transforms)
             ]
         return self._blocks[key]
-
-
-def on_device(table: Sequence[Params], device: torch.device) -> list[dict[str, Tensor]]:
-    """A table of parameters as tensors on a device."""
-    return [{name: torch.from_numpy(values).to(device) for name, values in params.items()} for params in table]
-
-
-def _batch_transform(transform: Any) -> BatchTransform | None:
-    return HorizontalFlip.of(transform) or Affine.of(transform) or CoarseDropout.of(transform)

@@ -1,5 +1,6 @@
 """What a transform has to offer to run on one image and on a batch with the same random parameters."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ Size = tuple[int, int]
 
 
 class BatchTransform(Protocol):
-    """A transform whose random parameters are drawn apart from its arithmetic."""
+    """A transform whose random parameters are drawn apart from their use."""
 
     def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Params:
         """The parameters for `samples` images, distributed as albumentations draws them."""
@@ -27,10 +28,26 @@ class BatchTransform(Protocol):
         """uint8 images (N, H, W, C) changed by tensor operations on their device, with the parameters there too."""
 
 
-def pixel_values(fill: float | tuple[float, ...], channels: int) -> list[int]:
-    """A fill as whole grey levels, one a channel; fractions are cut off, as albumentations does."""
-    values = list(fill) if isinstance(fill, tuple | list) else [fill] * channels
-    return [int(value) for value in values]
+def to_device(params: Params, device: torch.device) -> dict[str, Tensor]:
+    """Parameters as tensors on a device."""
+    return {name: torch.from_numpy(values).to(device) for name, values in params.items()}
+
+
+def apply_where(changes: Tensor, change: Callable[..., Tensor], images: Tensor, *params: Tensor) -> Tensor:
+    """`change(images, *params)`, which leaves an image as it is where `changes` (N,) is false.
+
+    A CPU changes only the others. Another device would have to wait for their number, so it takes all.
+    """
+    if images.device.type != "cpu":
+        return change(images, *params)
+    chosen = changes.nonzero()[:, 0]
+    return images.index_copy(0, chosen, change(images[chosen], *(values[chosen] for values in params)))
+
+
+def fill_values(fill: Any, channels: int) -> list[int]:
+    """A fill (one number, or one a channel) as whole grey levels; fractions are cut off, as albumentations does."""
+    values: list[int] = np.broadcast_to(fill, channels).astype(int).tolist()
+    return values
 
 
 def inside(boxes: Tensor, height: int, width: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from framework.data.augment.batch_transform import Params, Size, inside
+from framework.data.augment.batch_transform import Params, Size, apply_where, inside
 from framework.seeding import mix_generator
 
 
@@ -24,14 +24,6 @@ class CutMix:
     p: float
     classes: int
 
-    def draw(self, *, seed: int, epoch: int, samples: int, trained: int, size: Size) -> Params:
-        """For the samples 0 to `samples` - 1 of an epoch: the 'partner' of each and the 'box' that is pasted from it.
-
-        A partner (samples,) is a place among the `trained` samples; a box (samples, 4) is left, top, right and bottom
-        in pixels of an image of this size, and empty where nothing is pasted.
-        """
-        return _draw(self.p, seed, epoch, samples, trained, (int(size[0]), int(size[1])))
-
     def __call__(
         self, samples: Tensor, augmented: Callable[[Tensor], Tensor], labels: Tensor, partner: Tensor, box: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -44,21 +36,20 @@ class CutMix:
         left, top, right, bottom = boxes.unbind(1)
         share = ((right - left) * (bottom - top) / (height * width)).float()[:, None]
         own, other = (one_hot(labels[each], self.classes).float() for each in (samples, partners))
-        return self._pasted(images, boxes, partners, augmented), torch.lerp(own, other, share)
 
-    @staticmethod
-    def _pasted(images: Tensor, boxes: Tensor, partners: Tensor, augmented: Callable[[Tensor], Tensor]) -> Tensor:
-        within = inside(boxes[:, None], *images.shape[1:3])[..., None]
-        if images.device.type != "cpu":
-            return torch.where(within, augmented(partners), images)
-        # As in `Affine`: another device would wait for the choice.
-        chosen = (boxes[:, 2] > boxes[:, 0]).nonzero()[:, 0]
-        return images.index_copy(0, chosen, torch.where(within[chosen], augmented(partners[chosen]), images[chosen]))
+        def paste(images: Tensor, boxes: Tensor, partners: Tensor) -> Tensor:
+            return torch.where(inside(boxes[:, None], height, width)[..., None], augmented(partners), images)
+
+        return apply_where(right > left, paste, images, boxes, partners), torch.lerp(own, other, share)
 
 
 @functools.lru_cache(maxsize=2)
-def _draw(p: float, seed: int, epoch: int, samples: int, trained: int, size: Size) -> Params:
-    """Kept for the steps of the epoch to come, as `epoch_order` is."""
+def draw_cutmix(p: float, seed: int, epoch: int, *, samples: int, trained: int, size: Size) -> Params:
+    """For the samples 0 to `samples` - 1 of an epoch: the 'partner' of each and the 'box' that is pasted from it.
+
+    A partner (samples,) is a place among the `trained` samples; a box (samples, 4) is left, top, right and bottom in
+    pixels of an image of this size, and empty where nothing is pasted. Kept for the steps of the epoch to come.
+    """
     generator = mix_generator(seed, epoch)
     applies = generator.random(samples) < p
     partner = generator.integers(0, trained, samples)

@@ -1,10 +1,11 @@
 """Augmentation declared in the assignment's argument names or albumentations' own, applied by albumentations.
 
-albumentations 2.0.8 drops unknown arguments with a warning. Here they are errors, and the names of older versions that
-the assignment uses are mapped to today's.
+albumentations 2.0.8 drops unknown arguments with a warning. Here they are errors, and names of older versions that the
+assignment uses are replaced by today's.
 """
 
 import inspect
+import itertools
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,20 +15,17 @@ from framework.config.declaration import unknown
 from framework.data.augment.augmentation import Augmentation
 from framework.errors import EmberfieldError
 
-RENAMED: dict[str, dict[str, str]] = {
-    "CoarseDropout": {"fill_value": "fill", "mask_fill_value": "fill_mask"},
-    "ShiftScaleRotate": {"value": "fill", "mask_value": "fill_mask"},
-}
-"""Former argument names that only changed their name."""
-
-RANGES: dict[str, dict[str, tuple[str, str]]] = {
+FORMER_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "CoarseDropout": {
+        "fill": ("fill_value",),
+        "fill_mask": ("mask_fill_value",),
         "num_holes_range": ("min_holes", "max_holes"),
         "hole_height_range": ("min_height", "max_height"),
         "hole_width_range": ("min_width", "max_width"),
-    }
+    },
+    "ShiftScaleRotate": {"fill": ("value",), "fill_mask": ("mask_value",)},
 }
-"""Today's ranges and the pair of former arguments that each replaces."""
+"""By transform, today's argument names and the former ones that each replaces: one, or the two ends of a range."""
 
 
 def build_augmentation(transforms: Sequence[Mapping[str, Any]], mean: Sequence[float]) -> Augmentation:
@@ -44,9 +42,8 @@ def build_augmentation(transforms: Sequence[Mapping[str, Any]], mean: Sequence[f
     cv2.setNumThreads(0)
     colour = tuple(float(round(value)) for value in mean)
     calls = tuple(_call(declared, colour) for declared in transforms)
-    made = [_make(**call) for call in calls]
-    pipeline = albumentations.Compose(made, strict=True, is_check_shapes=False)
-    return Augmentation(pipeline, calls, tuple(_effective(transform) for transform in made))
+    pipeline = albumentations.Compose([_make(**call) for call in calls], strict=True, is_check_shapes=False)
+    return Augmentation(pipeline, calls)
 
 
 def _call(declared: Mapping[str, Any], mean: tuple[float, ...]) -> dict[str, Any]:
@@ -67,7 +64,7 @@ def _call(declared: Mapping[str, Any], mean: tuple[float, ...]) -> dict[str, Any
     valid = inspect.signature(kind).parameters
     for argument in arguments:
         if argument not in valid:
-            former = [*RENAMED.get(name, {}), *(f for pair in RANGES.get(name, {}).values() for f in pair)]
+            former = itertools.chain(*FORMER_NAMES.get(name, {}).values())
             raise EmberfieldError(unknown(f"argument of {name}", argument, [*valid, *former]))
     for fill in ("fill", "fill_mask"):
         if arguments.get(fill) == "mean":
@@ -88,22 +85,10 @@ def _make(name: str, **arguments: Any) -> Any:
 
 def _todays_names(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     arguments = dict(given)
-    for former, today in RENAMED.get(name, {}).items():
-        if former in arguments:
-            if today in arguments:
-                raise EmberfieldError(f"{name} has both {former} and {today}, which mean the same")
-            arguments[today] = arguments.pop(former)
-    for today, (least, most) in RANGES.get(name, {}).items():
-        if least not in arguments and most not in arguments:
-            continue
-        if today in arguments:
-            raise EmberfieldError(f"{name} has both {today} and {least} or {most}, which mean the same")
-        largest = arguments.pop(most, arguments.get(least))
-        arguments[today] = (arguments.pop(least, largest), largest)
+    for today, former in FORMER_NAMES.get(name, {}).items():
+        values = [arguments.pop(argument) for argument in former if argument in arguments]
+        if values and today in arguments:
+            raise EmberfieldError(f"{name} has both {' or '.join(former)} and {today}, which mean the same")
+        if values:
+            arguments[today] = values[0] if len(former) == 1 else (values[0], values[-1])
     return arguments
-
-
-def _effective(transform: Any) -> dict[str, Any]:
-    names = transform.get_transform_init_args_names()
-    values = {name: getattr(transform, name) for name in names if hasattr(transform, name)}
-    return {"name": type(transform).__name__, "p": transform.p, **values}

@@ -13,18 +13,13 @@ from framework.data.augment.batch_transform import Params, Size
 
 @dataclass(frozen=True)
 class HorizontalFlip:
-    """Mirrors an image with probability `p`."""
+    """Mirrors an image, with the probability of albumentations' `transform`."""
 
-    p: float
-
-    @classmethod
-    def of(cls, transform: Any) -> "HorizontalFlip | None":
-        """What stands for an albumentations transform, None for another one."""
-        return cls(transform.p) if type(transform).__name__ == "HorizontalFlip" else None
+    transform: Any
 
     def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Params:
         """'flip' (samples,): whether to mirror."""
-        return {"flip": generator.random(samples) < self.p}
+        return {"flip": generator.random(samples) < self.transform.p}
 
     def apply_one(self, image: npt.NDArray[np.uint8], params: Params) -> npt.NDArray[np.uint8]:
         """The image, mirrored if it is to be."""

@@ -1,22 +1,57 @@
-from pathlib import Path
-
+import numpy as np
+import pytest
 import torch
-from framework.data.loading import normalize
 
-from tests.framework.small_training import make_small_training
+from framework.config import Config
+from framework.data.data_module import setup
+from framework.data.image_data import ImageData
 
-
-def test_a_sample_is_of_trained_images_alone_normalised_and_spread_over_all(tmp_path: Path) -> None:
-    images = make_small_training(tmp_path / "run").images  # 600 training images, of which 100 are held out
-    every = images.sample()
-    trained = torch.from_numpy(images.data.train_images[images.batches.indices])
-    assert torch.equal(every, normalize(trained, images.statistics))
-    assert torch.equal(images.sample(250), every[::2])
-    assert torch.equal(images.sample(249), every[::3]) and len(every[::3]) == 167
-    assert not set(images.held_out.tolist()) & set(images.batches.indices.tolist())
+CPU = torch.device("cpu")
 
 
-def test_a_dry_run_alone_has_its_figures_cautioned(tmp_path: Path) -> None:
-    assert make_small_training(tmp_path / "whole").images.cautions == []
-    (said,) = make_small_training(tmp_path / "dry", limit_batches=3).images.cautions
-    assert said == "A dry run: every epoch and every test was cut off after 3 batches."
+@pytest.fixture
+def data() -> ImageData:
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (290, 8, 8, 3), np.uint8)
+    labels = generator.integers(0, 4, 290)
+    return ImageData("made up", images[:200], labels[:200], images[200:], labels[200:], tuple("abcd"))
+
+
+def config(**settings: object) -> Config:
+    return Config().updated({"batch_size": 20, "image_size": 8} | settings)
+
+
+def test_a_tenth_is_held_out_and_the_rest_trained_on(data: ImageData) -> None:
+    module = setup(config(), data)
+    assert len(module.held_out) == 20
+    assert sorted([*module.held_out, *module.sampler.indices]) == list(range(200))
+    assert np.array_equal(module.training.indices, module.sampler.indices)
+    assert module.input_shape == (3, 8, 8)
+    assert len(setup(config(val_size=0), data).held_out) == 0
+    assert len(setup(config(val_size=33), data).held_out) == 33
+
+
+def test_batches_are_those_of_each_split(data: ImageData) -> None:
+    module = setup(config(), data)
+    held, test = (torch.cat([x for x, _ in batches]) for batches in (module.val_batches(8), module.test_batches(32)))
+    assert np.array_equal(held.numpy(), data.train_images[module.held_out])
+    assert np.array_equal(test.numpy(), data.test_images)
+    for augment_on in ("cpu", "device"):
+        loader = module.train_loader(3, 9, augment_on=augment_on, device=CPU)
+        labels = [targets.tolist() for _, targets in loader]
+        assert labels == [data.train_labels[module.sampler.samples(step)].tolist() for step in range(3, 9)]
+
+
+def test_processes_validate_on_every_image_once(data: ImageData) -> None:
+    parts = [setup(config(), data, rank=rank, world_size=3) for rank in range(3)]
+    held = np.concatenate([images.numpy() for part in parts for images, _ in part.val_batches(4)])
+    assert sorted(image.tobytes() for image in held) == sorted(
+        image.tobytes() for image in data.train_images[parts[0].held_out]
+    )
+
+
+def test_a_dry_run_is_cut_off_and_alone_has_warnings(data: ImageData) -> None:
+    assert setup(config(), data).warnings == []
+    dry = setup(config(limit_batches=2), data)
+    assert dry.warnings == ["A dry run: every epoch and every test was cut off after 2 batches."]
+    assert dry.sampler.epoch_length == len(list(dry.val_batches(4))) == len(list(dry.test_batches(4))) == 2

@@ -1,19 +1,22 @@
-"""What the sources have in common, the digits, and the whole CIFAR-10 as a folder."""
+"""What all data sets have in common, the digits, and the whole CIFAR-10 as a folder."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from framework.data.loading import channel_statistics
 
-from framework.data.registry import ImageData, cache_folder, open_data
+from framework.data import registry
+from framework.data.image_data import ImageData
+from framework.data.registry import cache_folder, open_data, open_named
+from framework.data.statistics import channel_statistics
 from framework.errors import DataError, EmberfieldError
 
 
 def opened(path: Path | None, cache: Path, *, size: int = 12, dataset: str | None = None) -> ImageData:
-    return open_data(path=path, dataset=dataset, image_size=size, cache=cache, notify=pytest.fail)
+    return open_data(path=path, dataset=dataset, image_size=size, cache=cache)
 
 
 def test_nothing_at_the_path(tmp_path: Path) -> None:
@@ -31,7 +34,7 @@ def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
         opened(None, tmp_path, dataset="cifar")
 
 
-def test_importing_the_sources_is_light() -> None:
+def test_importing_the_readers_is_light() -> None:
     heavy = "{'torch', 'torchvision', 'sklearn', 'cv2', 'click'}"
     code = f"import sys, framework.data.registry; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
@@ -70,9 +73,33 @@ def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, t
     assert cache_folder() == tmp_path / "emberfield"
 
 
+def test_images_are_named_by_data_set_path_or_taken_from_memory(tmp_path: Path) -> None:
+    digits = open_named("digits", 12)
+    assert (digits.name, digits.train_images.shape[1:]) == ("digits", (12, 12, 3))
+    assert open_named(digits, 99) is digits
+    path = tmp_path / "digits.npz"
+    arrays = {"x_train": digits.train_images[:50], "y_train": digits.train_labels[:50]}
+    np.savez(path, **arrays, x_test=digits.test_images, y_test=digits.test_labels)
+    assert np.array_equal(open_named(path, 12).train_images, open_named(str(path), 12).train_images)
+    with pytest.raises(DataError, match=r"no data at digits:"):
+        open_named(Path("digits"), 12)  # a path is never a data set's name
+    with pytest.raises(EmberfieldError, match="not both"):
+        open_named("digits", 12, dataset="digits")
+
+
+def test_a_registered_reader_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_READERS", dict(registry._READERS))
+    digits = open_named("digits", 8)
+    registry.register_dataset(
+        "mine", lambda image_size, cache: dataclasses.replace(digits, name=f"{image_size} {cache}")
+    )
+    assert "mine" in registry.dataset_names()
+    assert opened(None, tmp_path, dataset="mine").name == f"12 {tmp_path}"
+
+
 @pytest.mark.cifar10
 def test_the_whole_of_cifar10(cifar10_folder: Path) -> None:
-    data = open_data(path=cifar10_folder, dataset=None, image_size=32, cache=cache_folder(), notify=pytest.fail)
+    data = open_data(path=cifar10_folder, dataset=None, image_size=32, cache=cache_folder())
     assert data.train_images.shape == (50_000, 32, 32, 3)
     assert data.test_images.shape == (10_000, 32, 32, 3)
     assert np.bincount(data.train_labels).tolist() == [5000] * 10

@@ -5,13 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from framework.ops.depthwise_gemm import depthwise_gemm
+from framework.ops.gemm import depthwise_gemm
 from framework.ops.stencil import depthwise_stencil
-
-
-def with_gradients(output: Tensor, *inputs: Tensor) -> list[Tensor]:
-    given = torch.randn(output.shape, dtype=output.dtype, generator=torch.Generator().manual_seed(2))
-    return [output, *torch.autograd.grad(output, inputs, given)]
+from tests.framework.ops.gradients import assert_all_close, drawn, with_gradients
 
 
 @pytest.mark.parametrize("way", [depthwise_stencil, depthwise_gemm])
@@ -22,14 +18,11 @@ def with_gradients(output: Tensor, *inputs: Tensor) -> list[Tensor]:
 def test_is_conv2d_with_its_gradients(
     way: Callable[..., Tensor], side: tuple[int, int], kernel: int, stride: int, dilation: int, wider: int
 ) -> None:
-    generator, padding = torch.Generator().manual_seed(1), dilation * (kernel // 2) + wider
-    images = torch.randn(2, 4, *side, dtype=torch.float64, generator=generator).requires_grad_()
-    kernels = torch.randn(4, 1, kernel, kernel, dtype=torch.float64, generator=generator).requires_grad_()
+    padding = dilation * (kernel // 2) + wider
+    images, kernels = drawn(2, 4, *side).requires_grad_(), drawn(4, 1, kernel, kernel, seed=1).requires_grad_()
     found = way(images, kernels, stride, padding, dilation)
     expected = F.conv2d(images, kernels, None, stride, padding, dilation, groups=4)
-    pairs = zip(with_gradients(found, images, kernels), with_gradients(expected, images, kernels), strict=True)
-    for ours, theirs in pairs:
-        torch.testing.assert_close(ours, theirs)
+    assert_all_close(with_gradients(found, images, kernels), with_gradients(expected, images, kernels))
 
 
 def test_a_stencil_has_the_channels_last() -> None:

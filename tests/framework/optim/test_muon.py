@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from framework.config.sections import OptimizationConfig
+from framework.config import OptimizationConfig
 from framework.optim.muon import COEFFICIENTS, Muon, orthogonalized
 from framework.optim.optimizers import make_optimizer
 

@@ -1,17 +1,17 @@
 """The three transforms, judged by the pixels that come out."""
 
-import multiprocessing
 import pickle
 
 import albumentations
 import numpy as np
 import pytest
-from framework.data.loading import TrainingBatches
 from scipy import stats
 
 from framework.data.augment import Augmentation, build_augmentation
+from framework.data.loader import worker_loader
 from framework.errors import EmberfieldError
 from recipes.s7_cifar import DEFAULTS
+from tests.framework.data.training_images import noise_images, sampler_of
 
 MEAN = (125.3, 122.95, 113.9)
 ROUNDED = (125, 123, 114)
@@ -33,7 +33,7 @@ def build(*transforms: dict[str, object]) -> Augmentation:
     return build_augmentation(transforms, MEAN)
 
 
-def seen(augmentation: Augmentation, image: np.ndarray, samples: int = SAMPLES) -> list[np.ndarray]:
+def augmented(augmentation: Augmentation, image: np.ndarray, samples: int = SAMPLES) -> list[np.ndarray]:
     return [augmentation(image, seed=0, epoch=0, sample=sample) for sample in range(samples)]
 
 
@@ -51,7 +51,7 @@ def assert_binomial(fired: int, trials: int, p: float) -> None:
 @pytest.mark.parametrize("p", [1.0, 0.3])
 def test_dropout_is_one_whole_hole_of_the_rounded_mean(p: float) -> None:
     image, fired, corners = noise(), 0, set()
-    for out in seen(build(DROPOUT | {"p": p}), image):
+    for out in augmented(build(DROPOUT | {"p": p}), image):
         changed = (out != image).any(axis=2)
         if not changed.any():
             continue
@@ -68,7 +68,7 @@ def test_dropout_is_one_whole_hole_of_the_rounded_mean(p: float) -> None:
 
 
 def test_albumentations_itself_would_drop_the_old_names() -> None:
-    """The trap that the builder is for: a warning, and holes of another number, size and colour."""
+    """What the builder prevents: a warning, and holes of another number, size and colour."""
     arguments = {name: value for name, value in DROPOUT.items() if name not in ("name", "fill_value")}
     with pytest.warns(UserWarning, match="are not valid for transform CoarseDropout"):
         naive = albumentations.CoarseDropout(**arguments, p=1.0)
@@ -85,13 +85,19 @@ def test_todays_names_give_the_same_pixels() -> None:
         "fill": ROUNDED,
         "p": 1.0,
     }
-    pairs = zip(seen(build(DROPOUT | {"p": 1.0}), noise()), seen(build(today), noise()), strict=True)
+    pairs = zip(augmented(build(DROPOUT | {"p": 1.0}), noise()), augmented(build(today), noise()), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("former", [{"min_holes": 3}, {"max_holes": 3}, {"min_holes": 2, "max_holes": 3}])
+def test_a_range_is_what_the_former_ends_say(former: dict[str, object]) -> None:
+    (call,) = build({"name": "CoarseDropout", **former}).calls
+    assert call["num_holes_range"] == (former.get("min_holes", 3), 3)
 
 
 def test_flip_is_an_exact_mirror_half_the_time() -> None:
     image = noise()
-    outs = seen(build({"name": "horizontalFlip", "p": 0.5}), image)
+    outs = augmented(build({"name": "horizontalFlip", "p": 0.5}), image)
     mirrored = sum(np.array_equal(out, image[:, ::-1]) for out in outs)
     same = sum(np.array_equal(out, image) for out in outs)
     assert mirrored + same == SAMPLES
@@ -103,7 +109,7 @@ def test_shift_moves_by_whole_pixels_within_its_limit() -> None:
     image[10, 20] = 255
     shift = {"name": "shiftScaleRotate", "shift_limit": 0.0625, "scale_limit": 0, "rotate_limit": 0, "p": 1.0}
     moves = set()
-    for out in seen(build(shift), image):
+    for out in augmented(build(shift), image):
         ((row, column, *_), *_) = np.argwhere(out == 255)
         moves.add((int(row) - 10, int(column) - 20))
     assert moves == {(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)}
@@ -115,7 +121,7 @@ def test_rotation_and_scale_stay_within_their_limits() -> None:
     image[63:66, 23:26] = image[63:66, 103:106] = 255
     turn = {"name": "ShiftScaleRotate", "shift_limit": 0, "scale_limit": 0.1, "rotate_limit": 10, "p": 1.0}
     angles, scales = [], []
-    for out in seen(build(turn), image, 200):
+    for out in augmented(build(turn), image, 200):
         weight = out[:, :, 0].astype(float)
         rows, columns = np.mgrid[:129, :129]
         halves = [columns < 64, columns >= 64]
@@ -133,7 +139,7 @@ def default_augmentation() -> Augmentation:
 
 
 def always() -> Augmentation:
-    """The default transforms, all of them fired every time, so that no draw is hidden."""
+    """The default transforms, each applied every time, so that no draw is hidden."""
     return build_augmentation([{**t, "p": 1.0} for t in DEFAULTS.augmentation.transforms], MEAN)
 
 
@@ -152,7 +158,7 @@ def test_every_epoch_and_sample_is_drawn_afresh() -> None:
     assert repeats(always()) == 0
 
 
-def test_a_key_without_the_epoch_is_found_out() -> None:
+def test_a_key_without_the_epoch_is_found() -> None:
     """The negative control of the test above."""
     whole = always()
     assert repeats(lambda image, *, seed, epoch, sample: whole(image, seed=seed, epoch=0, sample=sample)) == 180
@@ -167,28 +173,11 @@ def test_a_result_depends_on_its_keys_alone() -> None:
     assert not np.array_equal(*(always()(image, seed=seed, epoch=0, sample=0) for seed in (0, 1)))
 
 
-def test_a_spawned_process_draws_the_same() -> None:
-    images = np.stack([noise()] * 40)
-    batches = TrainingBatches(
-        images=images,
-        labels=np.zeros(40, np.int64),
-        indices=np.arange(40),
-        batch_size=10,
-        seed=1,
-        augment=default_augmentation(),
-    )
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        there = pool.map(batches.__getitem__, [9])[0][0]
-    assert np.array_equal(there.numpy(), batches[9][0].numpy())
-
-
 def test_workers_repeat_nothing() -> None:
-    """The same noise everywhere, every transform fired: over two epochs and two workers no image is seen twice."""
-    images = np.stack([noise()] * 40)
-    batches = TrainingBatches(
-        images=images, labels=np.zeros(40, np.int64), indices=np.arange(40), batch_size=10, seed=1, augment=always()
-    )
-    results = [image.numpy().tobytes() for batch, _ in batches.stream(0, 8, 2) for image in batch]
+    """The same noise everywhere, every transform applied: over two epochs and two workers no image comes twice."""
+    source = noise_images(images=np.stack([noise()] * 40), indices=np.arange(40), augment=always())
+    batches = worker_loader(source, sampler_of(source, 10), 0, 8, 2)
+    results = [image.numpy().tobytes() for batch, _ in batches for image in batch]
     assert len(results) == len(set(results)) == 80
 
 
@@ -222,7 +211,8 @@ def test_effective_parameters_are_what_albumentations_uses() -> None:
         ({"name": "CoarseDropout", "max_heigth": 3}, "did you mean 'max_height'"),
         ({"name": "HorizontalFlip", "max_height": 3}, "unknown argument of HorizontalFlip 'max_height'"),
         ({**DROPOUT, "fill": 3}, "CoarseDropout has both fill_value and fill"),
-        ({**DROPOUT, "num_holes_range": (1, 1)}, "CoarseDropout has both num_holes_range and min_holes or max_holes"),
+        ({**DROPOUT, "num_holes_range": (1, 1)}, "CoarseDropout has both min_holes or max_holes and num_holes_range"),
+        ({"name": "ShiftScaleRotate", "value": 3, "fill": 4}, "ShiftScaleRotate has both value and fill"),
         ({"name": "CoarseDropout", "fill": "maen"}, "CoarseDropout refuses"),
         ({"name": "HorizontalFlip", "p": 2.0}, "HorizontalFlip refuses"),
         ({"name": "ShiftScaleRotate", "shift_limit": "far"}, "ShiftScaleRotate refuses"),
