@@ -33,7 +33,7 @@ class Affine:
         return None if sheared or other or transform.fit_output or transform.balanced_scale else cls(transform)
 
     def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Params:
-        """'applies' (samples,), and 'matrix' (samples, 2, 3) from pixels (x, y, 1) to pixels, the identity elsewhere."""
+        """'applies' (samples,), and 'matrix' (samples, 2, 3) from pixels (x, y, 1) to pixels, else the identity."""
         transform = self.transform
 
         def uniform(limits: tuple[float, float]) -> npt.NDArray[np.float64]:
