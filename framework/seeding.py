@@ -60,3 +60,9 @@ def split_generator(seed: int) -> np.random.Generator:
 def torch_seed(seed: int, purpose: str, step: int = 0) -> int:
     """The seed to give torch for one purpose ('weights', 'step') and optimizer step, counted from 0."""
     return int(_generator(seed, purpose, step).integers(2**63))
+
+
+def seed_globals(seed: int) -> None:
+    """Seeds the global generators of Python and NumPy, which a network may draw from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the legacy generator is the global one

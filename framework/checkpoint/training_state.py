@@ -16,6 +16,7 @@ from framework.checkpoint.file_format import load_weights
 from framework.checkpoint.metadata import ModelMetadata
 from framework.errors import CheckpointError
 from framework.optim.learning_rates import load_optimizer, plain_rates
+from framework.run.exactness import machine_changes
 from framework.run.history import EpochMetrics, best_epoch
 
 
@@ -52,7 +53,9 @@ class TrainingState:
 
     `metadata` is what a reader of the checkpoint needs to use the weights: architecture, classes, statistics.
     `best_weights` are those of the best epoch on the validation images. `handlers` are further ones with a state, by
-    name. There is no generator state: every draw is keyed on its step (see `framework.seeding`).
+    name. `machine` is what the bits depend on beside settings and code, and `inexact` says where that changed, so that
+    the run may differ from one that was left alone. There is no generator state: every draw is keyed on its step (see
+    `framework.seeding`).
     """
 
     model: nn.Module
@@ -68,6 +71,8 @@ class TrainingState:
     history: list[EpochMetrics] = field(default_factory=list)
     best_weights: dict[str, Tensor] | None = None
     stopped_early: bool = False
+    machine: dict[str, str | int] = field(default_factory=dict)
+    inexact: list[str] = field(default_factory=list)
 
     @property
     def step(self) -> int:
@@ -102,6 +107,8 @@ class TrainingState:
             "best_weights": self.best_weights,
             "stopped_early": self.stopped_early,
             "skipped": self.guard.skipped,
+            "machine": self.machine,
+            "inexact": self.inexact,
         }
 
     def load_state_dict(self, state: Mapping[str, Any], source: str, *, max_epochs: int) -> None:
@@ -127,6 +134,7 @@ class TrainingState:
             self.best_weights = state["best_weights"]
             self.stopped_early = state["stopped_early"]
             self.guard.skipped = state["skipped"]
+            self.inexact = [*state["inexact"], *machine_changes(state["machine"], self.machine)]
         except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
             if isinstance(error, CheckpointError):
                 raise

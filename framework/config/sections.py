@@ -160,5 +160,8 @@ class SafetyConfig:
         choices=("continue", "stop"),
         resumable=True,
     )
+    allow_code_changes: bool = setting(
+        False, "resume although the network's code has changed; both are kept", resumable=True
+    )
     on_nonfinite: str = setting("stop", "when a loss or gradient is not finite", choices=("stop", "skip"))
     nonfinite_limit: int = setting(10, "steps that --on-nonfinite skip may leave out in a run", min=1)

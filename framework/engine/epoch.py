@@ -10,6 +10,7 @@ from ignite.engine import Engine, Events
 from framework.checkpoint.training_state import TrainingState
 from framework.checkpoint.writer import snapshot
 from framework.data.rendering import Batch
+from framework.engine.evaluator import require_finite
 from framework.run.history import EpochMetrics
 
 
@@ -66,6 +67,7 @@ def finish_epoch(
     }
     if val_batches is not None:
         evaluator.run(val_batches())
+        require_finite(evaluator, f"the validation after epoch {metrics['epoch']}")
         metrics |= {f"val_{name}": float(value) for name, value in evaluator.state.metrics.items()}
     state.history.append(metrics)
     if state.best is metrics:

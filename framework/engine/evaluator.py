@@ -1,5 +1,6 @@
 """The evaluation of a network as an Ignite engine."""
 
+import math
 from collections.abc import Collection, Mapping
 
 import torch
@@ -11,6 +12,7 @@ from framework.data.rendering import Batch
 from framework.data.statistics import Statistics, normalizer
 from framework.engine.autocast import autocast
 from framework.engine.trainer import silenced
+from framework.errors import NonFiniteError
 from framework.ops import OperatorOverrides
 
 
@@ -43,3 +45,10 @@ def make_evaluator(
     for name, metric in (metrics or {}).items():
         metric.attach(evaluator, name)
     return evaluator
+
+
+def require_finite(evaluator: Engine, where: str) -> None:
+    """Raises NonFiniteError, naming `where`, if a metric is not finite: then the weights are not either."""
+    for name, value in evaluator.state.metrics.items():
+        if not math.isfinite(float(value)):
+            raise NonFiniteError(f"{where}: {name} {float(value)}; the weights are not finite. Try a smaller --lr")

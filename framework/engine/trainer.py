@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 from framework.data.rendering import Batch
 from framework.engine.nonfinite import NonFiniteGuard
 from framework.engine.training_step import Step
-from framework.seeding import torch_seed
+from framework.seeding import seed_globals, torch_seed
 
 
 def make_trainer(
@@ -54,7 +54,8 @@ def silenced(engine: Engine) -> Engine:
 
 
 def _manual_seed(seed: int, device: torch.device) -> None:
-    """Seeds what torch draws from on this device; `torch.manual_seed` looks for every kind of device, at each step."""
+    """Seeds what is drawn from on this device; `torch.manual_seed` looks for every kind of device, at each step."""
+    seed_globals(seed)
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         index = torch.cuda.current_device() if device.index is None else device.index

@@ -29,6 +29,7 @@ from framework.optim.learning_rates import rates_on_device
 from framework.optim.optimizers import make_optimizer
 from framework.optim.schedules import make_schedule
 from framework.run.environment import require_compiler
+from framework.run.exactness import machine_of
 
 CHECK_EVERY = 16
 """Steps between two checks that all was finite, on a device that has to be waited for."""
@@ -69,7 +70,8 @@ def make_training(
     """Optimizer, one-cycle schedule, average and trainer for a network on its device, in each of the `processes`."""
     extensions = extensions or Extensions()
     optimizer = make_optimizer(network, config.optimization)
-    schedule = make_schedule(optimizer, config.training.epochs * data.sampler.epoch_length, config.optimization)
+    total_steps = config.training.epochs * data.sampler.epoch_length
+    schedule = make_schedule(optimizer, total_steps, config.optimization)
     guard = NonFiniteGuard(
         config.safety.nonfinite_limit if config.safety.on_nonfinite == "skip" else 0,
         lambda step: data.sampler.samples(step).tolist(),
@@ -86,7 +88,7 @@ def make_training(
         loss_terms=extensions.loss_terms,
         processes=processes,
     )
-    ema = make_ema(network, config.training.ema_decay)
+    ema = make_ema(network, config.training.ema_decay, total_steps)
     trainer = make_trainer(
         network,
         step,
@@ -108,6 +110,7 @@ def make_training(
         guard=guard,
         ema=ema,
         early_stopping=make_early_stopping(trainer, config.training.patience),
+        machine=machine_of(device, processes.world_size),
     )
     for name, attach in extensions.handlers.items():
         handler = attach(state)

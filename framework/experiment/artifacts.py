@@ -143,6 +143,8 @@ def record_results(
         "multiply_adds": multiply_adds(model.network, data.input_shape),
         "receptive_field": list(receptive_field(model.network, data.input_shape).network.size),
         "training_seconds": sum(metrics["seconds"] for metrics in state.history),
+        "exact": not state.inexact,
+        "inexact": state.inexact,
         "precision": state.metadata.precision,
         "augment_on": state.metadata.augment_on,
     }

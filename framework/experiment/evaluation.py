@@ -12,7 +12,7 @@ from framework.data.folder import read_image
 from framework.data.image_data import ImageData
 from framework.data.loader import evaluation_batch_size, evaluation_batches
 from framework.data.statistics import normalize
-from framework.engine.evaluator import make_evaluator
+from framework.engine.evaluator import make_evaluator, require_finite
 from framework.engine.tta import FlipTTA
 
 
@@ -27,7 +27,8 @@ def evaluate_model(
     """'accuracy' (a share), 'loss' and further `metrics` on all test images, in float32 whatever the precision was.
 
     With `tta` 'flip' the logits of each image and its horizontal flip are averaged. `limit` cuts a dry run off after
-    that many batches. Raises DataError as `require_same_classes` does.
+    that many batches. Raises DataError as `require_same_classes` does,
+    NonFiniteError for a network whose output is not finite.
     """
     require_same_classes(model, data)
     assert tta in (None, "flip"), tta
@@ -40,6 +41,7 @@ def evaluate_model(
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 keeps 10 bits of float32's 23
         size = evaluation_batch_size(model.device)
         evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, batch_size=size, limit=limit))
+    require_finite(evaluator, "the test")
     return {name: float(value) for name, value in evaluator.state.metrics.items()}
 
 

@@ -49,6 +49,7 @@ class ReportedRun:
     data: DataModule
     predictions: Predictions
     history: list[EpochMetrics]
+    inexact: list[str]
     findings: tuple[Finding, ...]
     networks: Networks
 
@@ -89,6 +90,8 @@ def warnings(run: ReportedRun) -> list[str]:
         said.append(f"The network breaks what was declared of it ({', '.join(broken)}); it was trained all the same.")
     if len(run.history) < run.config.training.epochs:
         said.append(f"The run stopped after epoch {len(run.history)} of {run.config.training.epochs}.")
+    if run.inexact:
+        said.append(f"The run may differ from one that was left alone: {'; '.join(run.inexact)}.")
     return said + run.data.warnings
 
 

@@ -88,7 +88,7 @@ def read_run(experiment: "Experiment", run: Run, data: Named, arch: str | None, 
     if data is not None and images is None:
         config = config.updated(data_settings({"data": data}))
     model = load_model(experiment.package(), run.path, device, arch)
-    newest = next(iter(checkpoint_paths(run.directory)), model.source)
+    checkpoint = load_checkpoint(next(iter(checkpoint_paths(run.directory)), model.source))
     module = setup(config, own_images(experiment, config) if images is None else images)
     if module.data.fingerprint() != model.metadata.data_hash:
         raise DataError(f"{module.data.name} is not what {run.path} was trained on, {model.metadata.data}")
@@ -105,7 +105,8 @@ def read_run(experiment: "Experiment", run: Run, data: Named, arch: str | None, 
         model=model,
         data=module,
         predictions=predictions,
-        history=list(load_checkpoint(newest)["history"]),
+        history=list(checkpoint["history"]),
+        inexact=list(checkpoint.get("inexact", ())),
         findings=check(model.network, module.input_shape, config.constraints),
         networks=experiment.package(),
     )

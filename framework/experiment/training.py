@@ -22,6 +22,7 @@ from framework.engine.fit import fit
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError
 from framework.experiment.artifacts import describe, record_results, record_start
+from framework.experiment.code_changes import changed_code
 from framework.experiment.run import Run
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
 from framework.inspection import Finding, check, require
@@ -31,7 +32,7 @@ from framework.run.directory import RunDirectory, finished, open_run_directory
 from framework.run.environment import choose_device, make_deterministic, process_rank
 from framework.run.logs import EpochLog
 from framework.run.signals import Stop, stop_on_signals
-from framework.seeding import torch_seed
+from framework.seeding import seed_globals, torch_seed
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
@@ -127,6 +128,9 @@ def train(
         )
         if point:
             state.load_state_dict(point.checkpoint, point.source, max_epochs=config.training.epochs)
+            state.inexact += changed_code(run, networks, config, state.step) if processes.is_main else []
+            for change in state.inexact:
+                logger.warning("this run may differ from one that was left alone: %s", change)
         elif processes.is_main:
             record_start(run, config, data, network, findings, metadata, device, networks)
             keep_teachers(run, teachers)
@@ -144,7 +148,9 @@ def build_network(
 
     Raises ConstraintError for a broken constraint, unless the configuration allows it.
     """
-    torch.manual_seed(torch_seed(config.training.seed, "weights"))
+    seed = torch_seed(config.training.seed, "weights")
+    seed_globals(seed)
+    torch.manual_seed(seed)
     network = networks.create(
         config.network.arch,
         num_classes=data.data.num_classes,

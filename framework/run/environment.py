@@ -131,7 +131,7 @@ def describe_environment() -> dict[str, object]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpu": _cpu_information().get("model name"),
+        "cpu": processor_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "cuda_devices": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
@@ -139,6 +139,11 @@ def describe_environment() -> dict[str, object]:
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": None if (status := _git("status", "--porcelain")) is None else bool(status),
     }
+
+
+def processor_name() -> str | None:
+    """What the processor calls itself, None where that cannot be found out."""
+    return _cpu_information().get("model name")
 
 
 def doctor(folders: Sequence[Path]) -> list[Check]:

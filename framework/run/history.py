@@ -8,6 +8,6 @@ EpochMetrics = dict[str, float]
 
 
 def best_epoch(history: Sequence[EpochMetrics]) -> EpochMetrics | None:
-    """The epoch with the best validation accuracy, the earliest of equals; None before there is one."""
+    """The epoch with the best validation accuracy, of equals that with the lower loss; None before there is one."""
     validated = [metrics for metrics in history if "val_accuracy" in metrics]
-    return max(validated, key=lambda metrics: metrics["val_accuracy"], default=None)
+    return max(validated, key=lambda metrics: (metrics["val_accuracy"], -metrics["val_loss"]), default=None)

@@ -54,7 +54,7 @@ class EpochLog:
         """Logs one epoch."""
         if self.run is None or self._events is None:
             return
-        self._append(self.run.log, json.dumps(metrics))
+        self._append(self.run.log, json.dumps(metrics, allow_nan=False))
         self.write(epoch_line(metrics, self.epochs))
         self._events.add({k: v for k, v in metrics.items() if k != "epoch"}, int(metrics["epoch"]))
 
