@@ -7,15 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from architectures import create, names
+from architectures import names
 from framework.inspection import coverage_mask, measured_coverage, measured_field, receptive_field
-from tests.framework.inspection.random_networks import random_network
+from tests.framework.inspection.random_networks import narrow, random_network
 
-NETWORKS = 500 if os.environ.get("EMBERFIELD_SOAK") else 40
+NETWORKS = 500 if os.environ.get("EMBERFIELD_SOAK") else 25
 
 
-def test_random_networks_have_the_field_that_gradients_show(capsys: pytest.CaptureFixture[str]) -> None:
-    compared = 0
+def test_random_networks_have_the_field_that_gradients_show() -> None:
     for seed in range(NETWORKS):
         torch.manual_seed(seed)
         network = random_network(seed)
@@ -24,10 +23,6 @@ def test_random_networks_have_the_field_that_gradients_show(capsys: pytest.Captu
         exact = field.network
         measured = measured_field(network, (3, 96, 96), every_layer=False).network
         assert exact.size == measured.size, f"seed {seed}: {exact} {measured}\n{network}"
-        compared += 1
-    with capsys.disabled():
-        print(f" [{compared} random networks compared]", end="")
-    assert compared == NETWORKS
 
 
 def test_random_networks_are_covered_as_gradients_show() -> None:
@@ -44,7 +39,7 @@ def test_random_networks_are_covered_as_gradients_show() -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_registered_networks_agree(name: str) -> None:
-    network = create(name)
+    network = narrow(name)
     # From 36 pixels a field of 197 is measured on 288, from 32 on 512, in three times the memory.
     exact, measured = receptive_field(network, (3, 32, 32)), measured_field(network, (3, 36, 36), every_layer=False)
     assert (exact.method, measured.method) == ("exact", "gradients")

@@ -122,7 +122,7 @@ def test_statistics_of_a_norm_do_not_count(norm: nn.Module) -> None:
 
 
 class ChannelsLast(nn.Module):
-    """A linear layer over the channels of a map, as in ConvNeXt."""
+    """A linear layer over the channels, as in ConvNeXt."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ def test_positions_are_followed_through_permutations_and_shuffles() -> None:
 
 
 @pytest.mark.parametrize("kind", [nn.AvgPool2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten()])
-def test_the_network_ends_where_its_map_does(kind: nn.Module) -> None:
+def test_the_network_ends_where_its_feature_map_does(kind: nn.Module) -> None:
     assert size(nn.Conv2d(3, 4, 3, 4, 1), kind) == (3, 3)
 
 
@@ -163,8 +163,8 @@ def test_a_network_that_looks_at_the_values_says_so() -> None:
     assert (field.method, field.network.size) == ("one pass", (5, 5))
 
 
-class Quilt(nn.Module):
-    """Joins halves of a map side by side, the wrong way round, which is not followed."""
+class Rolled(nn.Module):
+    """Rolls a feature map along its rows, which is not followed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -176,15 +176,15 @@ class Quilt(nn.Module):
 
 
 def test_a_network_that_cannot_be_followed_is_measured_and_says_why() -> None:
-    field = receptive_field(Quilt(), (3, 32, 32))
+    field = receptive_field(Rolled(), (3, 32, 32))
     assert (field.method, field.network.size) == ("gradients", (5, 5))
     assert field.reason is not None
     assert "roll" in field.reason
-    assert input_coverage(Quilt(), (3, 32, 32)) == 1.0
+    assert input_coverage(Rolled(), (3, 32, 32)) == 1.0
 
 
 class Written(nn.Module):
-    """Writes a map into an empty one, row by row, through views of it."""
+    """Writes a feature map into an empty one, row by row, through views of it."""
 
     def __init__(self, rows: int) -> None:
         super().__init__()
