@@ -1,45 +1,43 @@
-"""What the operators on maps read: convolution, pooling, resizing, padding."""
+"""What the operators on feature maps read: convolution, pooling, resizing, padding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
 
 from framework.inspection.graph import Operation
-from framework.inspection.layout import Edge, Factor, UntrackableError, axes, axis_of, plain, tagged
-from framework.inspection.reading import Layouts, Result, averages_all, pair, subject
-from framework.inspection.taps import Adaptive, Border, Interpolated, Taps, Transposed, Window
+from framework.inspection.layout import Dimension, Edge, Factor, UntrackableError, axes, axis_of, plain
+from framework.inspection.reading import Layouts, Result, averages_all, per_axis, subject
+from framework.inspection.taps import Border, Taps, adaptive, interpolated, transposed, window
 
 
-def _windowed(operation: Operation, layouts: Layouts, kernel: tuple[int, ...], channels: int | None) -> Result:
+def _windowed(operation: Operation, layouts: Layouts, kernel: Sequence[int], channels: int | None) -> Result:
     value, layout = subject(operation, layouts)
-    given = operation.arguments
-    transposed = bool(given.get("transposed"))
-    shape = operation.outputs[0].shape
-    first = len(shape) - len(kernel)
-
-    def setting(name: str, default: Any, place: int) -> int:
-        numbers = given.get(name) or default
-        numbers = [numbers] if isinstance(numbers, int) else numbers
-        return int(numbers[place if len(numbers) > 1 else 0])
-
+    shape, number = operation.outputs[0].shape, len(kernel)
+    strides, paddings, dilations = (
+        per_axis(operation, name, number, default)
+        for name, default in (("stride", kernel), ("padding", 0), ("dilation", 1))
+    )
     after = list(layout)
     taps: dict[int, Taps] = {}
-    for place, extent in enumerate(kernel):
-        axis = axis_of(layout[first + place])
-        after[first + place] = plain(shape[first + place])
+    for place, (extent, stride, padding, dilation) in enumerate(
+        zip(kernel, strides, paddings, dilations, strict=True), start=len(shape) - number
+    ):
+        axis = axis_of(layout[place])
+        after[place] = _resized_to(shape[place], axis)
         if axis is None:
             continue
-        after[first + place] = (Factor(shape[first + place], axis),)
-        make = Transposed if transposed else Window
-        stride, dilation = setting("stride", kernel, place), setting("dilation", 1, place)
-        if transposed and len({tap * dilation % stride for tap in range(extent)}) < stride:
+        make = transposed if operation.arguments.get("transposed") else window
+        if make is transposed and len({tap * dilation % stride for tap in range(extent)}) < stride:
             raise UntrackableError("a transposed convolution that leaves positions empty")
-        taps[axis] = make(extent, stride, setting("padding", 0, place), dilation)
+        taps[axis] = make(extent, stride, padding, dilation)
     if channels is not None:
-        after[first - 1] = plain(channels)
+        after[-number - 1] = plain(channels)
     for axis in axes(tuple(after)).keys() - taps.keys():
-        taps[axis] = Window()
+        taps[axis] = window()
     return [(tuple(after), [Edge(value.index, taps)])] * len(operation.outputs)
+
+
+def _resized_to(length: int, axis: int | None) -> Dimension:
+    return plain(length) if axis is None else (Factor(length, axis),)
 
 
 def convolution(operation: Operation, layouts: Layouts) -> Result:
@@ -51,11 +49,11 @@ def convolution(operation: Operation, layouts: Layouts) -> Result:
 
 
 def pooling(operation: Operation, layouts: Layouts) -> Result:
-    """An average over a window that is the whole map is a reduction, as in adaptive pooling."""
+    """An average over a window that is the whole feature map is a reduction, as in adaptive pooling."""
     value, layout = subject(operation, layouts)
     if averages_all(operation):
         layouts = layouts | {value.index: (*layout[:-2], (), ())}
-    return _windowed(operation, layouts, pair(operation.arguments["kernel_size"]), None)
+    return _windowed(operation, layouts, per_axis(operation, "kernel_size"), None)
 
 
 def _resized(operation: Operation, layouts: Layouts, make: Callable[[int, int], Taps]) -> Result:
@@ -65,7 +63,7 @@ def _resized(operation: Operation, layouts: Layouts, make: Callable[[int, int], 
     after, taps = list(layout), {}
     for place in (-2, -1):
         axis = axis_of(layout[place])
-        after[place] = plain(shape[place]) if axis is None else (Factor(shape[place], axis),)
+        after[place] = _resized_to(shape[place], axis)
         if axis is not None:
             taps[axis] = make(value.shape[place], shape[place])
     return [(tuple(after), [Edge(value.index, taps)])] * len(operation.outputs)
@@ -77,23 +75,23 @@ def adaptive_pooling(operation: Operation, layouts: Layouts) -> Result:
     targets = operation.outputs[0].shape
     gone = {n % len(layout) for n in (-2, -1) if targets[n] == 1}
     kept = tuple(() if n in gone else dimension for n, dimension in enumerate(layout))
-    return _resized(operation, layouts | {value.index: kept}, Adaptive)
+    return _resized(operation, layouts | {value.index: kept}, adaptive)
 
 
 def nearest(operation: Operation, layouts: Layouts) -> Result:
     """Nearest-neighbour resizing."""
-    return _resized(operation, layouts, lambda old, new: Adaptive(old, new, nearest=True))
+    return _resized(operation, layouts, lambda old, new: adaptive(old, new, nearest=True))
 
 
-def interpolated(operation: Operation, layouts: Layouts) -> Result:
+def interpolation(operation: Operation, layouts: Layouts) -> Result:
     """Linear and cubic resizing."""
     reach = 2 if "bicubic" in operation.target else 1
 
     def make(old: int, new: int) -> Taps:
         if operation.arguments["align_corners"]:
-            return Interpolated(Fraction(old - 1, max(new - 1, 1)), Fraction(0), reach)
+            return interpolated(Fraction(old - 1, max(new - 1, 1)), Fraction(0), reach)
         scale = Fraction(old, new)
-        return Interpolated(scale, scale / 2 - Fraction(1, 2), reach)
+        return interpolated(scale, scale / 2 - Fraction(1, 2), reach)
 
     return _resized(operation, layouts, make)
 
@@ -106,7 +104,7 @@ def pixel_shuffle(operation: Operation, layouts: Layouts) -> Result:
 def pixel_unshuffle(operation: Operation, layouts: Layouts) -> Result:
     """Positions to channels."""
     factor = int(operation.arguments["downscale_factor"])
-    return _changed_channels(_resized(operation, layouts, lambda *_: Window(factor, factor)), operation)
+    return _changed_channels(_resized(operation, layouts, lambda *_: window(factor, factor)), operation)
 
 
 def _changed_channels(result: Result, operation: Operation) -> Result:
@@ -123,11 +121,9 @@ def pad(operation: Operation, layouts: Layouts) -> Result:
     before = dict(zip(range(len(layout) - 1, -1, -1), amounts[::2], strict=False))
     taps: dict[int, Taps] = {}
     for n, dimension in enumerate(layout):
-        length = operation.outputs[0].shape[n]
-        if tagged(dimension) and length != value.shape[n]:
+        if (length := operation.outputs[0].shape[n]) != value.shape[n]:
             axis = axis_of(dimension)
-            assert axis is not None
-            after[n], taps[axis] = (Factor(length, axis),), Window(padding=before[n], border=border)
-        elif length != value.shape[n]:
-            after[n] = plain(length)
-    return [(tuple(after), [Edge(value.index, {n: Window() for n in axes(layout)} | taps)])]
+            after[n] = _resized_to(length, axis)
+            if axis is not None:
+                taps[axis] = window(padding=before[n], border=border)
+    return [(tuple(after), [Edge(value.index, {n: window() for n in axes(layout)} | taps)])]

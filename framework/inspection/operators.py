@@ -31,7 +31,7 @@ def _rules() -> dict[str, Callable[[Operation, Layouts], Result]]:
         maps.pooling: "max_pool2d max_pool2d_with_indices avg_pool2d",
         maps.adaptive_pooling: "_adaptive_avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d",
         maps.nearest: "upsample_nearest2d",
-        maps.interpolated: "upsample_bilinear2d upsample_bicubic2d",
+        maps.interpolation: "upsample_bilinear2d upsample_bicubic2d",
         maps.pixel_shuffle: "pixel_shuffle",
         maps.pixel_unshuffle: "pixel_unshuffle",
         tensors.normalisation: "native_batch_norm native_layer_norm native_group_norm",

@@ -1,8 +1,10 @@
 """What an operation reads of its inputs, in the forms that the rules for single operators share."""
 
+from typing import Any
+
 from framework.inspection.graph import Operation, Value
 from framework.inspection.layout import Edge, Layout, UntrackableError, axes
-from framework.inspection.taps import Taps, Window
+from framework.inspection.taps import Taps, window
 
 Layouts = dict[int, Layout]
 """The layout of each value that depends on the image, by its index."""
@@ -11,15 +13,23 @@ Result = list[tuple[Layout, list[Edge]]]
 """For each output of an operation its layout and what it reads."""
 
 
-def pair(value: int | list[int]) -> tuple[int, int]:
-    """An argument for height and width, which ATen lets a single number stand for."""
-    numbers = [value] if isinstance(value, int) else list(value)
-    return (numbers[0], numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
+def per_axis(operation: Operation, name: str, number: int = 2, default: Any = 0) -> list[int]:
+    """An argument with a value for each of `number` axes, which ATen lets a single value stand for."""
+    given = operation.arguments.get(name) or default
+    values = [given] if isinstance(given, int) else list(given)
+    return values * number if len(values) == 1 else values
+
+
+def reduced_dims(operation: Operation, rank: int) -> set[int]:
+    """The dimensions that the argument `dim` names of a tensor; all if it names none."""
+    given = operation.arguments.get("dim")
+    numbers = range(rank) if given is None or given == [] else [given] if isinstance(given, int) else given
+    return {int(number) % rank for number in numbers}
 
 
 def averages_all(operation: Operation) -> bool:
-    """Whether an average pooling is global: its window is exactly the map."""
-    kernel = pair(operation.arguments.get("kernel_size") or [0])
+    """Whether an average pooling is global: its window is exactly the feature map."""
+    kernel = tuple(per_axis(operation, "kernel_size"))
     return operation.target == "avg_pool2d" and operation.inputs[0].shape[-2:] == kernel != (1, 1)
 
 
@@ -45,8 +55,8 @@ def one_to_one(value: Value, before: Layout, after: Layout, couples: bool = Fals
     taps: dict[int, Taps] = {}
     for axis in old.keys() & new.keys():
         if old[axis] not in (1, new[axis]):
-            raise UntrackableError("an elementwise operation on maps of different sizes")
-        taps[axis] = Window(stride=0 if old[axis] == 1 else 1)
+            raise UntrackableError("an elementwise operation on feature maps of different sizes")
+        taps[axis] = window(stride=0 if old[axis] == 1 else 1)
     return Edge(value.index, taps, couples)
 
 
