@@ -18,7 +18,7 @@ from framework.experiment.report_evidence import figures, save_pictures, warning
 from framework.experiment.run import Run
 from framework.experiment.settings import data_settings
 from framework.experiment.training import own_images
-from framework.inspection import check, constraint_table_json
+from framework.inspection import check
 from framework.report import layout
 from framework.report.calibration import reliability
 from framework.report.page import html_page
@@ -75,7 +75,7 @@ def write_report(
             title=f"{config.network.arch} on {images.data.name}",
             figures=figures(model, config, images, predictions, history, findings),
             warnings=warnings(config, images, history, findings),
-            findings=constraint_table_json(findings),
+            findings=findings,
             source={path: (files.source / path).read_text(encoding="utf-8") for path in environment["source"]},
             torchsummary=files.torchsummary.read_text(encoding="utf-8"),
             transforms=files.transforms.read_text(encoding="utf-8"),

@@ -14,7 +14,7 @@ import numpy as np
 
 from framework.errors import EmberfieldError
 from framework.inspection.layout import axes
-from framework.inspection.network import Network, last_maps
+from framework.inspection.network import Network, last_feature_maps
 from framework.inspection.taps import Positions
 
 _NOTHING = 2**40  # a first pixel beyond every image: the position reads none
@@ -27,9 +27,8 @@ class LayerField:
     `size` is the bounding box of the pixels that a position reads, its largest over the positions; `jump` the pixels
     between the fields of neighbouring positions, `offset` the centre of the first position's field, with the centre
     of the first pixel at 0; `map_size` the number of positions. Along an axis that has been pooled globally, or
-    flattened into a linear layer, the size is the whole image and the jump 0. `whole_image` says whether a whole
-    feature map enters the layer by any path, squeeze-and-excitation and the statistics of normalisation included;
-    those do not count towards `size` as long as the layer has a feature map.
+    flattened into a linear layer, the size is the whole image and the jump 0. As long as a layer has a feature map,
+    squeeze-and-excitation and the statistics of normalisation do not count.
     """
 
     name: str
@@ -37,12 +36,11 @@ class LayerField:
     jump: tuple[Fraction, Fraction]
     offset: tuple[float, float]
     map_size: tuple[int, int]
-    whole_image: bool
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """The field of every layer, in the order in which they run, and that of the network.
+    """The field of every layer, in the order in which they run, and that of the network, the only one if measured.
 
     The network's is the field of the last feature map before the final global pooling. `method` is 'exact' for a
     network that does not look at the values, 'one pass' where the record of one forward pass was followed, and
@@ -87,7 +85,6 @@ def exact_field(network: Network) -> ReceptiveField:
     """
     assert network.untracked is None
     fields = [_along(network, axis) for axis in (0, 1)]
-    whole = _whole(network)
 
     def figures(axis: int, n: int) -> tuple[int, Fraction, float, int]:
         length = network.graph.image.shape[2 + axis]
@@ -95,13 +92,12 @@ def exact_field(network: Network) -> ReceptiveField:
 
     def describe(name: str, row: int, column: int) -> LayerField:
         y, x = figures(0, row), figures(1, column)
-        entered = row in whole or column in whole
-        return LayerField(name, (y[0], x[0]), (y[1], x[1]), (y[2], x[2]), (y[3], x[3]), entered)
+        return LayerField(name, (y[0], x[0]), (y[1], x[1]), (y[2], x[2]), (y[3], x[3]))
 
     layers = tuple(describe(layer.name, layer.value.index, layer.value.index) for layer in network.layers)
-    if not last_maps(network, 0):
+    if not last_feature_maps(network, 0):
         raise EmberfieldError("the output of the network does not depend on the image")
-    row, column = (max(last_maps(network, axis), key=lambda n: fields[axis][n].size) for axis in (0, 1))
+    row, column = (max(last_feature_maps(network, axis), key=lambda n: fields[axis][n].size) for axis in (0, 1))
     made = [layer.name for layer in network.layers if layer.value.index <= max(row, column)]
     last = describe(made[-1] if made else "input", row, column)
     return ReceptiveField(layers, last, "exact" if network.graph.traced else "one pass")
@@ -137,14 +133,3 @@ def _along(network: Network, axis: int) -> dict[int, _AxisField]:
             rate = max(rate, taps.rate * before.rate)
         fields[n] = _AxisField(spans[n][0], first, last, rate, sizes[n])
     return fields
-
-
-def _whole(network: Network) -> set[int]:
-    """The values into which a whole feature map enters by some path."""
-    found: set[int] = set()
-    for n in sorted(network.edges):
-        for edge in network.edges[n]:
-            reduced = axes(network.layouts[edge.source]).keys() - edge.taps.keys()
-            if edge.couples or reduced or edge.source in found:
-                found.add(n)
-    return found

@@ -113,16 +113,14 @@ def check_shape(input_shape: tuple[int, int, int]) -> None:
 
 def copy_to(model: nn.Module, device: torch.device) -> nn.Module:
     """A copy in evaluation mode on `device`, for 'meta' without copying a weight; tied parameters stay tied."""
-    tensors = itertools.chain(model.parameters(), model.buffers())
     memo: dict[int, Any] = {}
-    for tensor in tensors:
-        moved = torch.empty_like(tensor, device=device) if device.type == "meta" else _materialised(tensor, device)
+    for tensor in itertools.chain(model.parameters(), model.buffers()):
+        if device.type == "meta":
+            moved = torch.empty_like(tensor, device=device)
+        else:
+            moved = torch.ones_like(tensor, device=device) if tensor.is_meta else tensor.detach().to(device, copy=True)
         memo[id(tensor)] = nn.Parameter(moved, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else moved
     return copy.deepcopy(model, memo).eval()
-
-
-def _materialised(tensor: Tensor, device: torch.device) -> Tensor:
-    return torch.ones_like(tensor, device=device) if tensor.is_meta else tensor.detach().to(device, copy=True)
 
 
 def tensors_in(structure: Any) -> tuple[Tensor, ...]:

@@ -46,7 +46,7 @@ def subject(operation: Operation, layouts: Layouts) -> tuple[Value, Layout]:
     return value, layouts[value.index]
 
 
-def one_to_one(value: Value, before: Layout, after: Layout, couples: bool = False) -> Edge:
+def one_to_one(value: Value, before: Layout, after: Layout) -> Edge:
     """Position for position along each axis that survives; an axis of length 1 is read by all.
 
     Raises UntrackableError where the sizes differ otherwise.
@@ -57,10 +57,9 @@ def one_to_one(value: Value, before: Layout, after: Layout, couples: bool = Fals
         if old[axis] not in (1, new[axis]):
             raise UntrackableError("an elementwise operation on feature maps of different sizes")
         taps[axis] = window(stride=0 if old[axis] == 1 else 1)
-    return Edge(value.index, taps, couples)
+    return Edge(value.index, taps)
 
 
-def everywhere(operation: Operation, layouts: Layouts, after: Layout, couples: bool = False) -> Result:
+def everywhere(operation: Operation, layouts: Layouts, after: Layout) -> Result:
     """One output that reads all inputs position for position, as in `one_to_one`."""
-    edges = [one_to_one(value, layouts[value.index], after, couples) for value in known(operation, layouts)]
-    return [(after, edges)]
+    return [(after, [one_to_one(value, layouts[value.index], after) for value in known(operation, layouts)])]

@@ -33,37 +33,25 @@ _POSITIONS = 4  # neighbours to measure: an upsampling by up to this factor show
 _LARGEST = 512  # pixels: larger images are not tried
 
 
-def measured_field(
-    model: nn.Module, input_shape: tuple[int, int, int], *, every_layer: bool = True, reason: str | None = None
-) -> ReceptiveField:
-    """The receptive field of every layer with a feature map (N, C, H, W), by gradient support, and of the last.
+def measured_field(model: nn.Module, input_shape: tuple[int, int, int], reason: str | None = None) -> ReceptiveField:
+    """The receptive field of the last layer with a feature map (N, C, H, W), by gradient support.
 
-    Without `every_layer` the last is the only one. The image is enlarged until the fields lie well within it, as far
-    as the model accepts. Jump and offset are those of the middle of a feature map. `reason` is passed on. Raises
-    EmberfieldError where the model does not accept the shape or has no feature map.
+    The image is enlarged until the field lies well within it, as far as the model accepts. Jump and offset are those
+    of the middle of the feature map. `reason` is passed on. Raises EmberfieldError where the model does not accept the
+    shape or has no feature map.
     """
     channels, height, width = input_shape
-    pixels, maps = _run(model, input_shape)
-    measured = list(maps) if every_layer else list(maps)[-1:]
-    found = {layer: _field(layer, maps[layer], pixels) for layer in measured}
-    while any(not _fits(field, pixels) for field in found.values()) and 2 * max(height, width) <= _LARGEST:
+    field = _field(model, input_shape)
+    # A quarter is left free for fields on a subsampled grid, which need not touch the border.
+    while 4 * field.size[0] > 3 * height or 4 * field.size[1] > 3 * width:
         height, width = 2 * height, 2 * width
+        if max(height, width) > _LARGEST:
+            break
         try:
-            pixels, maps = _run(model, (channels, height, width))
+            field = _field(model, (channels, height, width))
         except EmberfieldError:  # the network is made for its own size
             break
-        for layer in found.keys() & maps.keys():
-            if not _fits(found[layer], pixels, enlarged=2):
-                found[layer] = _field(layer, maps[layer], pixels)
-    return ReceptiveField(tuple(found.values()), found[measured[-1]], "gradients", reason)
-
-
-def _fits(field: LayerField, pixels: Tensor, enlarged: int = 1) -> bool:
-    """Whether a field was well within the image that it was measured on, `pixels` before it was enlarged.
-
-    A quarter is left free for fields on a subsampled grid, which need not touch the border.
-    """
-    return all(4 * s * enlarged <= 3 * n for s, n in zip(field.size, pixels.shape[2:], strict=True))
+    return ReceptiveField((field,), field, "gradients", reason)
 
 
 def measured_coverage(model: nn.Module, input_shape: tuple[int, int, int]) -> Mask:
@@ -71,14 +59,6 @@ def measured_coverage(model: nn.Module, input_shape: tuple[int, int, int]) -> Ma
     pixels, outputs = _forward(model, input_shape, _Transparent())
     total = sum((output.sum() for output in outputs if output.requires_grad), torch.zeros(()))
     return _support(total, pixels)
-
-
-def _run(model: nn.Module, input_shape: tuple[int, int, int]) -> tuple[Tensor, dict[str, Tensor]]:
-    mode = _Transparent(local=True)
-    pixels, _ = _forward(model, input_shape, mode)
-    if not mode.maps:
-        raise EmberfieldError("no layer of the network has a feature map (N, C, H, W) to measure")
-    return pixels, mode.maps
 
 
 def _forward(
@@ -109,8 +89,13 @@ def _support(total: Tensor, pixels: Tensor) -> Mask:
     return seen
 
 
-def _field(layer: str, feature_map: Tensor, pixels: Tensor) -> LayerField:
-    """The field of the positions in the middle of a feature map, one after the other along both axes at once."""
+def _field(model: nn.Module, input_shape: tuple[int, int, int]) -> LayerField:
+    """The field of positions in the middle of the last feature map, one after the other along both axes at once."""
+    mode = _Transparent(local=True)
+    pixels, _ = _forward(model, input_shape, mode)
+    if mode.last is None:
+        raise EmberfieldError("no layer of the network has a feature map (N, C, H, W) to measure")
+    layer, feature_map = mode.last
     map_size = (int(feature_map.shape[2]), int(feature_map.shape[3]))
     starts = [max(0, (n - _POSITIONS) // 2) for n in map_size]
     places = [
@@ -128,12 +113,11 @@ def _field(layer: str, feature_map: Tensor, pixels: Tensor) -> LayerField:
         return size, jump, centres[0] - starts[axis] * float(jump)
 
     y, x = figures(0), figures(1)
-    whole_image = (y[0], x[0]) == pixels.shape[2:]
-    return LayerField(layer, (y[0], x[0]), (y[1], x[1]), (y[2], x[2]), map_size, whole_image)
+    return LayerField(layer, (y[0], x[0]), (y[1], x[1]), (y[2], x[2]), map_size)
 
 
 class _Transparent(TorchFunctionMode):
-    """Replaces what hides support, and collects the last feature map of every layer that runs.
+    """Replaces what hides support, and keeps the last feature map with the layer that made it.
 
     With `local`, an average over a whole feature map passes no gradient.
     """
@@ -142,14 +126,12 @@ class _Transparent(TorchFunctionMode):
         super().__init__()
         self.local = local
         self.running: Running | None = None
-        self.maps: dict[str, Tensor] = {}
+        self.last: tuple[str, Tensor] | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = self._replaced(func, getattr(func, "__name__", "").strip("_"), args, kwargs or {})
-        layer = self.running.now[0] if self.running else ""
         if isinstance(result, Tensor) and result.dim() == 4 and result.requires_grad:
-            self.maps.pop(layer, None)  # so that the order is that of the last outputs
-            self.maps[layer] = result
+            self.last = (self.running.now[0] if self.running else "", result)
         return result
 
     def _replaced(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:

@@ -34,13 +34,8 @@ def elementwise(operation: Operation, layouts: Layouts) -> Result:
 
 
 def normalisation(operation: Operation, layouts: Layouts) -> Result:
-    """Statistics over a feature map say little about where: it keeps its field, and is noted as coupled."""
-    _, layout = subject(operation, layouts)
-    reduced = {"native_group_norm": layout[1:], "native_batch_norm": layout[2:]}.get(operation.target)
-    if reduced is None:
-        reduced = layout[len(layout) - len(operation.arguments["normalized_shape"]) :]
-    couples = operation.arguments.get("training") is not False and any(map(tagged, reduced))
-    return everywhere(operation, layouts, layout, couples)
+    """Position for position: the statistics over a feature map do not count towards the field."""
+    return everywhere(operation, layouts, subject(operation, layouts)[1])
 
 
 def reduction(operation: Operation, layouts: Layouts) -> Result:

@@ -1,10 +1,10 @@
 """What kinds of layer a network runs, judged by its operations and not by the names of its classes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from framework.inspection.graph import Operation, Value
+from framework.inspection.graph import Operation
 from framework.inspection.layout import axes
-from framework.inspection.network import Network, last_maps
+from framework.inspection.network import Network, last_feature_maps
 from framework.inspection.reading import averages_all, per_axis, reduced_dims
 
 _AVERAGES = frozenset({"mean", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_avg_pool2d"})
@@ -50,31 +50,19 @@ def separable_convolutions(network: Network) -> tuple[Operation, ...]:
     kernel or a matrix product that mixes the channels at each position.
     """
     live = network.graph.live()
-    makers = {value.index: operation for operation in live for value in operation.outputs}
-    users: dict[int, list[Operation]] = {}
+    makers: dict[int, Operation] = {}  # of each value, past what may stand between
+    separable: set[int] = set()
     for operation in live:
-        for value in operation.inputs:
-            users.setdefault(value.index, []).append(operation)
-
-    def before(value: Value) -> Iterator[Operation]:
-        maker = makers.get(value.index)
-        while maker is not None and maker.target in _BETWEEN:
-            maker = makers.get(next(value.index for value in maker.inputs if value.from_input))
-        if maker is not None:
-            yield maker
-
-    def after(value: Value) -> Iterator[Operation]:
-        for user in users.get(value.index, ()):
-            if user.target in _BETWEEN:
-                yield from after(user.outputs[0])
-            else:
-                yield user
-
-    return tuple(
-        operation
-        for operation in live
-        if _depthwise(operation) and any(map(_pointwise, [*before(operation.inputs[0]), *after(operation.outputs[0])]))
-    )
+        before = [makers[value.index] for value in operation.inputs if value.index in makers]
+        if operation.target in _BETWEEN:
+            makers.update((value.index, maker) for maker in before[:1] for value in operation.outputs)
+            continue
+        makers.update((value.index, operation) for value in operation.outputs)
+        if _pointwise(operation):
+            separable.update(id(maker) for maker in before if _depthwise(maker))
+        if _depthwise(operation) and any(map(_pointwise, before)):
+            separable.add(id(operation))
+    return tuple(operation for operation in live if id(operation) in separable)
 
 
 def global_averages(network: Network) -> tuple[Operation, ...]:
@@ -143,7 +131,7 @@ def _pointwise(operation: Operation) -> bool:
 def _ends_axis(network: Network, operation: Operation, axis: int) -> bool:
     """Whether an operation is what reduces one of the last feature maps along an axis."""
     gone = axis not in axes(network.layouts[operation.outputs[0].index])
-    return gone and operation.inputs[0].index in last_maps(network, axis)
+    return gone and operation.inputs[0].index in last_feature_maps(network, axis)
 
 
 def _whole_average(operation: Operation) -> bool:

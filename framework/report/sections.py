@@ -5,8 +5,8 @@ A recipe chooses among them by name, or gives functions of its own.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from framework.inspection import Finding, constraint_rows
 from framework.report.calibration import Reliability
 from framework.report.confusion import class_rows, frequent_confusions
 from framework.report.markdown import code, escape, picture, table
@@ -25,15 +25,14 @@ FIELD = "field_of_view.png"
 class Evidence:
     """What is known of a run. The pictures lie beside the report, under the names above.
 
-    `figures` are pairs of what and how much; `warnings` what a reader has to know before believing them. `findings`
-    are the constraints with the keys of `framework.inspection.Finding`, `source` the network's files, `mistakes`
-    and `explained` the numbers of images in the two galleries.
+    `figures` are pairs of what and how much; `warnings` what a reader has to know before believing them. `source`
+    are the network's files, `mistakes` and `explained` the numbers of images in the two galleries.
     """
 
     title: str
     figures: Sequence[tuple[str, str]]
     warnings: Sequence[str]
-    findings: Sequence[Mapping[str, Any]]
+    findings: Sequence[Finding]
     source: Mapping[str, str]
     torchsummary: str
     transforms: str
@@ -53,11 +52,7 @@ Section = Callable[[Evidence], Sequence[str]]
 
 def constraints(evidence: Evidence) -> Sequence[str]:
     """What was declared of the network, and what holds."""
-    rows = [
-        ("✓" if line["holds"] else "✗", line["name"], _figure(line["figure"]), line["limit"], line["where"])
-        for line in evidence.findings
-    ]
-    header = ("", "constraint", "figure", "limit", "where")
+    header, *rows = constraint_rows(evidence.findings)
     return (table(header, rows, right=(2,)) if rows else "Nothing was declared of the network.",)
 
 
@@ -158,25 +153,11 @@ def command(evidence: Evidence) -> Sequence[str]:
 SECTIONS: Mapping[str, Section] = {
     section.__name__: section
     for section in (
-        constraints,
-        model_code,
-        torchsummary,
-        transforms,
-        training_log,
-        readme,
-        curves,
-        classes,
-        calibration,
-        mistakes,
-        field_of_view,
-        command,
+        *(constraints, model_code, torchsummary, transforms, training_log, readme),
+        *(curves, classes, calibration, mistakes, field_of_view, command),
     )
 }
 """The sections above, by the names that a recipe gives them."""
-
-
-def _figure(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:.4g}"
 
 
 def _percent(share: float) -> str:

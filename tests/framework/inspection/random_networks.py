@@ -53,7 +53,7 @@ class Gate(nn.Module):
 
 
 def random_network(seed: int, channels: int = 4) -> nn.Sequential:
-    """A network from (N, 3, H, W) to a feature map of at least an eighth of that, different per axis where it can be."""
+    """A network from (N, 3, H, W) to a feature map of an eighth of that or more, different per axis where it can be."""
     draw = random.Random(seed)
     layers: list[nn.Module] = [nn.Conv2d(3, channels, 1)]
     jump = 1

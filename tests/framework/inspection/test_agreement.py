@@ -21,7 +21,7 @@ def test_random_networks_have_the_field_that_gradients_show() -> None:
         field = receptive_field(network, (3, 96, 96))
         assert field.method == "exact"
         exact = field.network
-        measured = measured_field(network, (3, 96, 96), every_layer=False).network
+        measured = measured_field(network, (3, 96, 96)).network
         assert exact.size == measured.size, f"seed {seed}: {exact} {measured}\n{network}"
 
 
@@ -41,7 +41,7 @@ def test_random_networks_are_covered_as_gradients_show() -> None:
 def test_registered_networks_agree(name: str) -> None:
     network = narrow(name)
     # From 36 pixels a field of 197 is measured on 288, from 32 on 512, in three times the memory.
-    exact, measured = receptive_field(network, (3, 32, 32)), measured_field(network, (3, 36, 36), every_layer=False)
+    exact, measured = receptive_field(network, (3, 32, 32)), measured_field(network, (3, 36, 36))
     assert (exact.method, measured.method) == ("exact", "gradients")
     assert exact.network.size == measured.network.size
     np.testing.assert_array_equal(coverage_mask(network, (3, 32, 32)), measured_coverage(network, (3, 32, 32)))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from architectures import create, names
 from framework.errors import EmberfieldError
-from framework.inspection import effective_field, mirrored, run_to_last_map
+from framework.inspection import effective_field, mirrored, run_to_last_feature_map
 from tests.framework.inspection.random_networks import narrow
 
 
@@ -70,7 +70,7 @@ def test_the_last_feature_map_is_the_one_that_the_output_is_pooled_from(make: Ca
     torch.manual_seed(0)
     network = make().eval()
     images = torch.randn(2, 3, 32, 32, requires_grad=True)
-    maps, output, field = run_to_last_map(network, images)
+    maps, output, field = run_to_last_feature_map(network, images)
     assert maps.shape[2:] == field.map_size
     torch.testing.assert_close(output, network(images))
     (gradient,) = torch.autograd.grad(output.sum(), maps)
