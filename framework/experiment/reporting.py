@@ -19,11 +19,10 @@ from framework.experiment.run import Run
 from framework.experiment.settings import data_settings
 from framework.experiment.training import own_images
 from framework.inspection import check
-from framework.report import layout
 from framework.report.calibration import reliability
 from framework.report.page import html_page
 from framework.report.predictions import predict
-from framework.report.sections import Evidence
+from framework.report.sections import Evidence, report_text
 from framework.run.directory import RunDirectory, write_text
 
 if TYPE_CHECKING:
@@ -88,8 +87,7 @@ def write_report(
             explained=galleries[1],
             trained=bool(history),
         )
-        sections = experiment.report_sections
-        text = layout.report_text(evidence, layout.HEADINGS if sections is None else sections)
+        text = report_text(evidence, experiment.report_sections)
         markdown, page = folder / "report.md", folder / "report.html"
         write_text(markdown, text)
         write_text(page, html_page(text, folder))

@@ -14,7 +14,7 @@ from framework.inspection.taps import Mask
 
 
 def input_coverage(model: nn.Module, input_shape: tuple[int, int, int]) -> float:
-    """The share (0 to 1) of the pixels of an image (C, H, W) that can reach the output; errors as for `coverage_mask`."""
+    """The share of the pixels of an image (C, H, W) that can reach the output; errors as for `coverage_mask`."""
     return float(coverage_mask(model, input_shape).mean())
 
 

@@ -1,9 +1,10 @@
 """What an operation reads of its inputs, in the forms that the rules for single operators share."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from framework.inspection.graph import Operation, Value
-from framework.inspection.layout import Edge, Layout, UntrackableError, axes
+from framework.inspection.layout import Edge, Factor, Layout, UntrackableError, axes, axis_of, plain
 from framework.inspection.taps import Taps, window
 
 Layouts = dict[int, Layout]
@@ -58,6 +59,25 @@ def one_to_one(value: Value, before: Layout, after: Layout) -> Edge:
             raise UntrackableError("an elementwise operation on feature maps of different sizes")
         taps[axis] = window(stride=0 if old[axis] == 1 else 1)
     return Edge(value.index, taps)
+
+
+def moved(
+    operation: Operation, layouts: Layouts, read: Mapping[int, Taps | None], output: Value | None = None
+) -> Result:
+    """The first argument with what is read of it along some dimensions, position for position along all others.
+
+    An axis of the image in a dimension with None is gone. With `output` for that one, without it for all alike.
+    """
+    value, layout = subject(operation, layouts)
+    shape = (output or operation.outputs[0]).shape
+    after, taps = list(layout), {}
+    for place, made in read.items():
+        axis = axis_of(layout[place]) if made else None
+        after[place] = plain(shape[place]) if axis is None else (Factor(shape[place], axis),)
+        if axis is not None and made:
+            taps[axis] = made
+    edge = Edge(value.index, {axis: window() for axis in axes(tuple(after))} | taps)
+    return [(tuple(after), [edge])] * (1 if output else len(operation.outputs))
 
 
 def everywhere(operation: Operation, layouts: Layouts, after: Layout) -> Result:

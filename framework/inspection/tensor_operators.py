@@ -1,21 +1,9 @@
 """What the operators on tensors of any kind read: elementwise, reductions, products, and other layouts of memory."""
 
 from framework.inspection.graph import Operation
-from framework.inspection.layout import (
-    Edge,
-    Factor,
-    Layout,
-    UntrackableError,
-    axes,
-    axis_of,
-    broadcast,
-    contract,
-    plain,
-    regroup,
-    tagged,
-)
-from framework.inspection.reading import Layouts, Result, everywhere, known, one_to_one, reduced_dims, subject
-from framework.inspection.taps import Taps, window
+from framework.inspection.layout import Edge, Layout, UntrackableError, broadcast, contract, plain, regroup, tagged
+from framework.inspection.reading import Layouts, Result, everywhere, known, moved, one_to_one, reduced_dims, subject
+from framework.inspection.taps import window
 
 
 def without_axes(operation: Operation, layouts: Layouts) -> Result:
@@ -49,10 +37,7 @@ def reduction(operation: Operation, layouts: Layouts) -> Result:
 
 def mixed_along(operation: Operation, layouts: Layouts) -> Result:
     """Operators that keep the shape and mix the positions of one dimension, such as softmax."""
-    value, layout = subject(operation, layouts)
-    mixed = reduced_dims(operation, len(layout))
-    after = tuple(plain(value.shape[n]) if n in mixed else d for n, d in enumerate(layout))
-    return everywhere(operation, layouts, after)
+    return moved(operation, layouts, dict.fromkeys(reduced_dims(operation, len(operation.outputs[0].shape))))
 
 
 def matrix_product(operation: Operation, layouts: Layouts) -> Result:
@@ -93,17 +78,12 @@ def part(operation: Operation, layouts: Layouts) -> Result:
     """Slices and splits: a part of the rows is a window of kernel 1, a part of the channels is all of them."""
     value, layout = subject(operation, layouts)
     at = int(operation.arguments.get("dim", 0)) % len(layout)
-    axis, step = axis_of(layout[at]) if tagged(layout[at]) else None, int(operation.arguments.get("step") or 1)
+    step = int(operation.arguments.get("step") or 1)
     start = int(operation.arguments.get("start") or 0)
     start = min(start + value.shape[at] if start < 0 else start, value.shape[at])
     result: Result = []
     for output in operation.outputs:
-        part = plain(output.shape[at]) if axis is None else (Factor(output.shape[at], axis),)
-        after = (*layout[:at], part, *layout[at + 1 :])
-        taps: dict[int, Taps] = {n: window() for n in axes(after)}
-        if axis is not None:
-            taps[axis] = window(stride=step, padding=-start)
-        result.append((after, [Edge(value.index, taps)]))
+        result += moved(operation, layouts, {at: window(stride=step, padding=-start)}, output)
         start += output.shape[at]
     return result
 

@@ -1,11 +1,13 @@
-"""The sections of a report: each turns the evidence of a run into paragraphs of Markdown.
+"""A report as one Markdown text, and its sections, which turn the evidence of a run into paragraphs.
 
-A recipe chooses among them by name, or gives functions of its own.
+A recipe chooses among the sections by name, or gives functions of its own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from framework.config.declaration import unknown
+from framework.errors import EmberfieldError
 from framework.inspection import Finding, constraint_rows
 from framework.report.calibration import Reliability
 from framework.report.confusion import class_rows, frequent_confusions
@@ -158,6 +160,45 @@ SECTIONS: Mapping[str, Section] = {
     )
 }
 """The sections above, by the names that a recipe gives them."""
+
+
+HEADINGS: Mapping[str, str | Section] = {
+    "The model's code": "model_code",
+    "The output of torchsummary": "torchsummary",
+    "The code of the transforms": "transforms",
+    "The training log": "training_log",
+    "The README": "readme",
+}
+"""What a report shows first if a recipe asks for nothing else."""
+
+
+def report_text(evidence: Evidence, headings: Mapping[str, str | Section] | None = None) -> str:
+    """The whole report: title, warnings and figures, the constraints, a recipe's sections, then those of every report.
+
+    `headings` are the recipe's, each with a section or the name of one of SECTIONS. Raises EmberfieldError for a name
+    that is not there.
+    """
+    parts = [
+        f"# {escape(evidence.title)}",
+        *(f"> **{escape(warning)}**" for warning in evidence.warnings),
+        table(("figure", "value"), evidence.figures),
+    ]
+    shown: dict[str, str | Section] = {
+        "What was declared of the network": constraints,
+        **(HEADINGS if headings is None else headings),
+        "Curves": curves,
+        "Accuracy by class": classes,
+        "Calibration": calibration,
+        "Mistakes": mistakes,
+        "What the network sees": field_of_view,
+        "How to get it again": command,
+    }
+    for heading, section in shown.items():
+        if isinstance(section, str) and section not in SECTIONS:
+            raise EmberfieldError(unknown("report section", section, SECTIONS))
+        make = SECTIONS[section] if isinstance(section, str) else section
+        parts += [f"## {escape(heading)}", *make(evidence)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _percent(share: float) -> str:
