@@ -2,17 +2,19 @@ import functools
 import io
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from architectures import create, names
 from framework.checkpoint.metadata import ModelMetadata
 from framework.errors import DeviceError, EmberfieldError
-from framework.export import FORMATS, agreement, require_agreement, require_installed
+from framework.export import FORMATS, agreement, require_agreement, require_installed, write_weights
 
 ARCHITECTURES = names() if os.environ.get("EMBERFIELD_SOAK") else ["c1c2c3c40", "c1c2c3c40_reference"]
 
@@ -49,6 +51,16 @@ def exported(name: str) -> bytes:
 
 def images(number: int, channels: int = 3) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.random.default_rng(0).integers(0, 256, (number, 32, 32, channels), np.uint8)
+
+
+def test_weights_are_the_state_dict_with_the_metadata_as_json(tmp_path: Path) -> None:
+    made = network("c1c2c3c40")
+    write_weights(tmp_path / "weights.safetensors", made, metadata())
+    with safe_open(tmp_path / "weights.safetensors", "pt") as file:
+        assert set(file.keys()) == set(made.state_dict())
+        assert all(torch.equal(file.get_tensor(name), tensor) for name, tensor in made.state_dict().items())
+        described = {name: json.loads(value) for name, value in file.metadata().items()}
+    assert (described["arch"], described["class_names"]) == ("c1c2c3c40", metadata().class_names)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

@@ -53,3 +53,10 @@ def test_what_the_padding_repeats_is_covered(padding: nn.Module) -> None:
     exact = coverage_mask(network, (3, 12, 13))
     np.testing.assert_array_equal(exact, measured_coverage(network, (3, 12, 13)))
     assert 0 < exact.sum() < exact.size
+
+
+def test_the_last_window_of_ceil_mode_is_covered() -> None:
+    network = nn.Sequential(nn.MaxPool2d(2, 2, ceil_mode=True), nn.Conv2d(3, 4, 1, stride=3))
+    exact = coverage_mask(network, (3, 13, 13))
+    np.testing.assert_array_equal(exact, measured_coverage(network, (3, 13, 13)))
+    assert exact[12, 12]

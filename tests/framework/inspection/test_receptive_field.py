@@ -137,7 +137,7 @@ def test_positions_are_followed_through_permutations_and_shuffles() -> None:
     assert size(nn.Conv2d(3, 4, 3), ChannelsLast(), Shuffle(), nn.Conv2d(4, 4, (3, 1))) == (5, 3)
 
 
-@pytest.mark.parametrize("kind", [nn.AvgPool2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten()])
+@pytest.mark.parametrize("kind", [nn.AvgPool2d(8), nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(1), nn.Flatten()])
 def test_the_network_ends_where_its_feature_map_does(kind: nn.Module) -> None:
     assert size(nn.Conv2d(3, 4, 3, 4, 1), kind) == (3, 3)
 
