@@ -25,14 +25,14 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
     Each map is scaled by its own largest value; it is 0 everywhere if nothing speaks for the class. Raises
     EmberfieldError as `run_to_last_feature_map` does.
     """
-    last_map, logits, _ = run_to_last_feature_map(model, images.detach().clone().requires_grad_())
+    feature_map, logits, _ = run_to_last_feature_map(model, images.detach().clone().requires_grad_())
     scores = logits[torch.arange(len(images)), classes]
-    (gradient,) = torch.autograd.grad(scores.sum(), last_map)
+    (gradient,) = torch.autograd.grad(scores.sum(), feature_map)
     weights = gradient.mean((2, 3), keepdim=True)
-    maps = (weights * last_map).sum(1, keepdim=True).detach().relu()
-    maps = F.interpolate(maps, size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
-    largest = maps.amax((1, 2), keepdim=True)
-    return torch.where(largest > 0, maps / largest, maps)
+    heat = (weights * feature_map).sum(1, keepdim=True).detach().relu()
+    heat = F.interpolate(heat, size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    largest = heat.amax((1, 2), keepdim=True)
+    return torch.where(largest > 0, heat / largest, heat)
 
 
 def save_grad_cam(
