@@ -17,7 +17,7 @@ from framework.data.rendering import ImageRenderer, choose_augment_on
 from framework.engine.precision import choose_precision
 from framework.engine.training import Extensions
 from framework.experiment.evaluation import evaluate_model
-from framework.export.weights import write_weights
+from framework.export import write_weights
 from framework.inspection import (
     Finding,
     constraint_table,

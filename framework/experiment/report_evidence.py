@@ -28,8 +28,8 @@ from framework.report.calibration import reliability, save_calibration
 from framework.report.confusion import save_confusion
 from framework.report.curves import save_curves
 from framework.report.field_of_view import save_field_of_view
+from framework.report.gallery import save_mistakes
 from framework.report.grad_cam import save_grad_cam
-from framework.report.mistakes import save_mistakes
 from framework.report.predictions import Predictions
 from framework.run.directory import RunDirectory
 from framework.run.history import EpochMetrics, best_epoch

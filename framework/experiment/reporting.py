@@ -18,12 +18,11 @@ from framework.experiment.report_evidence import ReportedRun, figures, save_pict
 from framework.experiment.run import Run
 from framework.experiment.settings import data_settings
 from framework.experiment.training import own_images
-from framework.inspection import check, constraint_table_json
-from framework.report import layout
+from framework.inspection import check
 from framework.report.calibration import reliability
 from framework.report.page import html_page
 from framework.report.predictions import predict
-from framework.report.sections import Evidence
+from framework.report.sections import Evidence, report_text
 from framework.run.directory import RunDirectory, write_text
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def write_report(
             title=reported.title,
             figures=figures(reported),
             warnings=warnings(reported),
-            findings=constraint_table_json(reported.findings),
+            findings=reported.findings,
             source={path: (files.source / path).read_text(encoding="utf-8") for path in environment["source"]},
             torchsummary=files.torchsummary.read_text(encoding="utf-8"),
             transforms=files.transforms.read_text(encoding="utf-8"),
@@ -72,8 +71,7 @@ def write_report(
             explained=explained,
             trained=bool(reported.history),
         )
-        sections = experiment.report_sections
-        text = layout.report_text(evidence, layout.HEADINGS if sections is None else sections)
+        text = report_text(evidence, experiment.report_sections)
         markdown, page = folder / "report.md", folder / "report.html"
         write_text(markdown, text)
         write_text(page, html_page(text, folder))

@@ -1,8 +1,7 @@
 """A trained network for other programs: its weights alone, or the whole of it."""
 
 from framework.export.agreement import Agreement, agreement, require_agreement
-from framework.export.formats import FORMATS, Format, require_installed
-from framework.export.weights import write_weights
+from framework.export.formats import FORMATS, Format, require_installed, write_weights
 
 __all__ = [
     "FORMATS",

@@ -1,6 +1,6 @@
-"""Whole networks for other programs: ONNX, and torch.export's .pt2.
+"""Networks for other programs: weights as safetensors, or the whole network as ONNX or torch.export's .pt2.
 
-An exported network takes images as float32 (N, C, H, W) with values from 0 to 1, RGB unless they are grey, and does the
+A whole network takes images as float32 (N, C, H, W) with values from 0 to 1, RGB unless they are grey, and does the
 normalisation itself; N is free. It gives logits (N, K). Its metadata says so, beside the metadata of the training.
 """
 
@@ -10,15 +10,18 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.statistics import Statistics
 from framework.errors import DeviceError, EmberfieldError
+from framework.run.atomic import write_bytes
 
 IMAGES, LOGITS = "images", "logits"
 """The names of an exported network's input and output."""
@@ -58,6 +61,12 @@ class Format:
     write: Callable[[nn.Module, ModelMetadata], bytes]
     read: Callable[[bytes], Callable[[Tensor], Tensor]]
     needs: Sequence[str] = ()
+
+
+def write_weights(path: Path, network: nn.Module, metadata: ModelMetadata) -> None:
+    """Writes the state dict of a network as safetensors, with every field of its metadata as JSON in the file's."""
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
+    write_bytes(path, save(weights, metadata.as_text()))
 
 
 def write_onnx(network: nn.Module, metadata: ModelMetadata) -> bytes:

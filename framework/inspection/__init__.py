@@ -5,11 +5,11 @@ from framework.inspection.cost import multiply_adds, parameter_count
 from framework.inspection.coverage import coverage_mask, input_coverage
 from framework.inspection.effective_field import EffectiveField, effective_field, mirrored
 from framework.inspection.exact_field import LayerField, ReceptiveField
-from framework.inspection.last_map import run_to_last_map
+from framework.inspection.last_feature_map import run_to_last_feature_map
 from framework.inspection.receptive_field import receptive_field
 from framework.inspection.support import measured_coverage, measured_field
 from framework.inspection.table import (
-    LayerRow,
+    constraint_rows,
     constraint_table,
     constraint_table_json,
     layer_rows,
@@ -21,9 +21,9 @@ __all__ = [
     "EffectiveField",
     "Finding",
     "LayerField",
-    "LayerRow",
     "ReceptiveField",
     "check",
+    "constraint_rows",
     "constraint_table",
     "constraint_table_json",
     "coverage_mask",
@@ -39,5 +39,5 @@ __all__ = [
     "parameter_count",
     "receptive_field",
     "require",
-    "run_to_last_map",
+    "run_to_last_feature_map",
 ]

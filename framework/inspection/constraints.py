@@ -8,7 +8,7 @@ from torch import nn
 from framework.config import ConstraintsConfig
 from framework.errors import ConstraintError
 from framework.inspection import traits
-from framework.inspection.cost import operation_multiply_adds, parameter_count, total_multiply_adds
+from framework.inspection.cost import operation_multiply_adds, parameter_count
 from framework.inspection.coverage import mask_of
 from framework.inspection.graph import Graph, Operation
 from framework.inspection.network import Network, follow_network
@@ -52,7 +52,7 @@ def check(model: nn.Module, input_shape: tuple[int, int, int], constraints: Cons
         count = parameter_count(model)
         found.append(Finding("parameters", count, f"at most {most:,}", count <= most, _largest(model)))
     if (most := constraints.max_multiply_adds) is not None:
-        adds = total_multiply_adds(graph)
+        adds = sum(map(operation_multiply_adds, graph.operations))
         found.append(Finding("multiply-adds", adds, f"at most {most:,}", adds <= most, _costliest(graph)))
     if (least := constraints.min_receptive_field) is not None:
         field = field_of(model, network).network

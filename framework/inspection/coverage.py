@@ -1,7 +1,7 @@
 """Input coverage: the share of the pixels that can reach the output at all.
 
-A large receptive field can be blind: where every convolution before a stride keeps to one lattice of the image, the
-stride picks that lattice out, and the pixels between are never read.
+A large receptive field can be blind: where every convolution before a stride keeps to one subsampled grid of the image,
+the stride picks that grid out, and the pixels between are never read.
 """
 
 import numpy as np
@@ -10,22 +10,19 @@ from torch import nn
 from framework.inspection.layout import axes
 from framework.inspection.network import Network, follow_network
 from framework.inspection.support import measured_coverage
-from framework.inspection.taps import Mask, matrix
+from framework.inspection.taps import Mask
 
 
 def input_coverage(model: nn.Module, input_shape: tuple[int, int, int]) -> float:
-    """The share, 0 to 1, of the pixels of an image (C, H, W) that can reach the output.
-
-    Raises EmberfieldError for a shape that the model does not accept.
-    """
+    """The share of the pixels of an image (C, H, W) that can reach the output; errors as for `coverage_mask`."""
     return float(coverage_mask(model, input_shape).mean())
 
 
 def coverage_mask(model: nn.Module, input_shape: tuple[int, int, int]) -> Mask:
     """Which pixels can reach the output, (H, W).
 
-    The statistics of a normalisation over the whole map are not counted as a way. Raises EmberfieldError for a shape
-    that the model does not accept.
+    The statistics of a normalisation are not counted as a way. Raises EmberfieldError for a shape that the model does
+    not accept.
     """
     return mask_of(model, follow_network(model, input_shape))
 
@@ -41,22 +38,16 @@ def mask_of(model: nn.Module, network: Network) -> Mask:
 def exact_mask(network: Network) -> Mask:
     """The pixels, (H, W), from which the positions of a network lead to its output, which `untracked` allows."""
     assert network.untracked is None
-    maps = {n: _map_size(network, n) for n in network.edges}
     outputs = {value.index for value in network.graph.outputs}
-    masks: dict[int, Mask] = {n: np.full(size, n in outputs) for n, size in maps.items()}
+    masks: dict[int, Mask] = {}
+    for n in network.edges:
+        sizes = axes(network.layouts[n])
+        masks[n] = np.full((sizes.get(0, 1), sizes.get(1, 1)), n in outputs)
     for n in sorted(network.edges, reverse=True):
         for edge in network.edges[n]:
-            made, read = maps[n], maps[edge.source]
             rows, columns = (
-                matrix(edge.taps[axis], made[axis], read[axis])
-                if axis in edge.taps
-                else np.ones((made[axis], read[axis]), bool)
-                for axis in (0, 1)
+                edge.taps[axis].matrix(made, read) if axis in edge.taps else np.ones((made, read), bool)
+                for axis, (made, read) in enumerate(zip(masks[n].shape, masks[edge.source].shape, strict=True))
             )
             masks[edge.source] |= rows.T @ masks[n] @ columns
     return masks[network.graph.image.index]
-
-
-def _map_size(network: Network, index: int) -> tuple[int, int]:
-    found = axes(network.layouts[index])
-    return found.get(0, 1), found.get(1, 1)

@@ -1,8 +1,8 @@
 """The effective receptive field: how much of the theoretical one carries weight.
 
 Luo et al. 2016, Understanding the Effective Receptive Field in Deep Convolutional Neural Networks: the gradient of the
-position in the middle of the last map with respect to the pixels, averaged over images (section 2), and as its size
-the square root of the number of pixels above 1 - 95.45 % of the largest (section 3.1).
+middle of the last feature map with respect to the pixels, averaged over images (section 2), and as its size the square
+root of the number of pixels above 1 - 95.45 % of the largest (section 3.1).
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from framework.inspection.last_map import run_to_last_map
+from framework.inspection.last_feature_map import run_to_last_feature_map
 
 THRESHOLD = 1 - 0.9545
 """The share of the largest weight above which a pixel counts: two standard deviations of a Gaussian."""
@@ -41,18 +41,17 @@ class EffectiveField:
 
 
 def effective_field(model: nn.Module, images: Tensor) -> EffectiveField:
-    """The effective field of `model`, left as it is, at the middle of its last map for normalised images (N, C, H, W).
+    """The effective field of `model` at the middle of its last feature map, for normalised images (N, C, H, W).
 
     Images smaller than the theoretical field cut the effective one off: see `mirrored`. Raises EmberfieldError as
-    `run_to_last_map` does.
+    `run_to_last_feature_map` does.
     """
     pixels = images.detach().clone().requires_grad_()
-    last_map, _, field = run_to_last_map(model, pixels)
-    position = (last_map.shape[2] // 2, last_map.shape[3] // 2)
-    (gradient,) = torch.autograd.grad(last_map[:, :, position[0], position[1]].sum(), pixels)
+    feature_map, _, field = run_to_last_feature_map(model, pixels)
+    row, column = feature_map.shape[2] // 2, feature_map.shape[3] // 2
+    (gradient,) = torch.autograd.grad(feature_map[:, :, row, column].sum(), pixels)
     weights = gradient.abs().mean((0, 1)).double().cpu().numpy()
-    jumps = (float(field.jump[0]), float(field.jump[1]))
-    centre = (field.offset[0] + jumps[0] * position[0], field.offset[1] + jumps[1] * position[1])
+    centre = (field.offset[0] + float(field.jump[0]) * row, field.offset[1] + float(field.jump[1]) * column)
     return EffectiveField(weights / max(float(weights.max()), np.finfo(float).tiny), field.size, centre)
 
 

@@ -1,10 +1,10 @@
-"""The receptive field, exactly: which pixels a position of a map can depend on, along each axis.
+"""The receptive field, exactly: which pixels a position of a feature map can depend on, along each axis.
 
 For each position the first and the last pixel that it reads follow from those of the positions that it reads in the
-maps before, so a union of branches, an upsampling or a transposed convolution is no special case. For a chain of
-convolutions this gives size += (kernel - 1) * dilation * jump, jump *= stride (Araujo et al. 2019, Computing Receptive
-Fields of Convolutional Neural Networks, Distill). Maps are taken to go on past their border: a field may be larger
-than the image.
+feature maps before, so a union of branches, an upsampling or a transposed convolution is no special case. For a chain
+of convolutions this gives size += (kernel - 1) * dilation * jump, jump *= stride (Araujo et al. 2019, Computing
+Receptive Fields of Convolutional Neural Networks, Distill). Feature maps are taken to go on past their border: a field
+may be larger than the image.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import numpy as np
 
 from framework.errors import EmberfieldError
 from framework.inspection.layout import axes
-from framework.inspection.network import Network, last_maps
+from framework.inspection.network import Network, last_feature_maps
 from framework.inspection.taps import Positions
 
 _NOTHING = 2**40  # a first pixel beyond every image: the position reads none
@@ -27,9 +27,8 @@ class LayerField:
     `size` is the bounding box of the pixels that a position reads, its largest over the positions; `jump` the pixels
     between the fields of neighbouring positions, `offset` the centre of the first position's field, with the centre
     of the first pixel at 0; `map_size` the number of positions. Along an axis that has been pooled globally, or
-    flattened into a linear layer, the size is the whole image and the jump 0. `whole_image` says whether the whole
-    map enters the layer by any path, squeeze-and-excitation and the statistics of normalisation included; those do
-    not count towards `size` as long as the layer has a map.
+    flattened into a linear layer, the size is the whole image and the jump 0. As long as a layer has a feature map,
+    squeeze-and-excitation and the statistics of normalisation do not count.
     """
 
     name: str
@@ -37,16 +36,15 @@ class LayerField:
     jump: tuple[Fraction, Fraction]
     offset: tuple[float, float]
     map_size: tuple[int, int]
-    whole_image: bool
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """The field of every layer, in the order in which they run, and that of the network.
+    """The field of every layer, in the order in which they run, and that of the network, the only one if measured.
 
-    The network's is the field of the last map before the final global pooling. `method` is 'exact' for a network
-    that does not look at the values, 'one pass' where the record of one forward pass was followed, and 'gradients'
-    where it was measured; `reason` then says why.
+    The network's is the field of the last feature map before the final global pooling. `method` is 'exact' for a
+    network that does not look at the values, 'one pass' where the record of one forward pass was followed, and
+    'gradients' where it was measured; `reason` then says why.
     """
 
     layers: tuple[LayerField, ...]
@@ -57,7 +55,7 @@ class ReceptiveField:
 
 @dataclass(frozen=True)
 class _AxisField:
-    """First and last pixel of positions begin, begin + 1, ... along one axis; `map_size` of them are on the map."""
+    """First and last pixel of positions begin, begin + 1, ... along one axis; the feature map has `map_size`."""
 
     begin: int
     first: Positions
@@ -74,9 +72,10 @@ class _AxisField:
         return int(np.maximum(last - first + 1, 0).max())
 
     @property
-    def offset(self) -> float:
+    def figures(self) -> tuple[int, Fraction, float, int]:
+        """Size, jump, offset and map size."""
         first, last = self.of(np.arange(1))
-        return float(first[0] + last[0]) / 2
+        return self.size, self.rate, float(first[0] + last[0]) / 2, self.map_size
 
 
 def exact_field(network: Network) -> ReceptiveField:
@@ -86,30 +85,21 @@ def exact_field(network: Network) -> ReceptiveField:
     """
     assert network.untracked is None
     fields = [_along(network, axis) for axis in (0, 1)]
-    whole = _whole(network)
 
-    def describe(name: str, index: tuple[int, int]) -> LayerField:
-        image = network.graph.image.shape[2:]
-        found = [along.get(n) for along, n in zip(fields, index, strict=True)]
-        rows, columns = (
-            (f.size, f.rate, f.offset, f.map_size) if f else (length, Fraction(0), (length - 1) / 2, 1)
-            for f, length in zip(found, image, strict=True)
-        )
-        return LayerField(
-            name,
-            size=(rows[0], columns[0]),
-            jump=(rows[1], columns[1]),
-            offset=(rows[2], columns[2]),
-            map_size=(rows[3], columns[3]),
-            whole_image=any(n in whole for n in index),
-        )
+    def figures(axis: int, n: int) -> tuple[int, Fraction, float, int]:
+        length = network.graph.image.shape[2 + axis]
+        return fields[axis][n].figures if n in fields[axis] else (length, Fraction(0), (length - 1) / 2, 1)
 
-    layers = tuple(describe(layer.name, (layer.value.index,) * 2) for layer in network.layers)
-    if not last_maps(network, 0):
+    def describe(name: str, row: int, column: int) -> LayerField:
+        y, x = figures(0, row), figures(1, column)
+        return LayerField(name, (y[0], x[0]), (y[1], x[1]), (y[2], x[2]), (y[3], x[3]))
+
+    layers = tuple(describe(layer.name, layer.value.index, layer.value.index) for layer in network.layers)
+    if not last_feature_maps(network, 0):
         raise EmberfieldError("the output of the network does not depend on the image")
-    rows, columns = (max(last_maps(network, axis), key=lambda n: fields[axis][n].size) for axis in (0, 1))
-    made = [layer.name for layer in network.layers if layer.value.index <= max(rows, columns)]
-    last = describe(made[-1] if made else "input", (rows, columns))
+    row, column = (max(last_feature_maps(network, axis), key=lambda n: fields[axis][n].size) for axis in (0, 1))
+    made = [layer.name for layer in network.layers if layer.value.index <= max(row, column)]
+    last = describe(made[-1] if made else "input", row, column)
     return ReceptiveField(layers, last, "exact" if network.graph.traced else "one pass")
 
 
@@ -143,14 +133,3 @@ def _along(network: Network, axis: int) -> dict[int, _AxisField]:
             rate = max(rate, taps.rate * before.rate)
         fields[n] = _AxisField(spans[n][0], first, last, rate, sizes[n])
     return fields
-
-
-def _whole(network: Network) -> set[int]:
-    """The values into which a whole map enters by some path."""
-    found: set[int] = set()
-    for n in sorted(network.edges):
-        for edge in network.edges[n]:
-            reduced = axes(network.layouts[edge.source]).keys() - edge.taps.keys()
-            if edge.couples or reduced or edge.source in found:
-                found.add(n)
-    return found

@@ -7,14 +7,15 @@ random pixels, and its record says so.
 """
 
 import copy
+import functools
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from framework.errors import EmberfieldError
 
@@ -51,10 +52,10 @@ class Operation:
     call: int
     leaf: bool
 
-    @property
+    @functools.cached_property
     def inputs(self) -> tuple[Value, ...]:
         """The values that it reads, in the order of its arguments."""
-        return tuple(value for argument in self.arguments.values() for value in _values(argument))
+        return _values(self.arguments)
 
     @property
     def from_input(self) -> bool:
@@ -112,26 +113,19 @@ def check_shape(input_shape: tuple[int, int, int]) -> None:
 
 def copy_to(model: nn.Module, device: torch.device) -> nn.Module:
     """A copy in evaluation mode on `device`, for 'meta' without copying a weight; tied parameters stay tied."""
-    tensors = itertools.chain(model.parameters(), model.buffers())
     memo: dict[int, Any] = {}
-    for tensor in tensors:
-        moved = torch.empty_like(tensor, device=device) if device.type == "meta" else _materialised(tensor, device)
+    for tensor in itertools.chain(model.parameters(), model.buffers()):
+        if device.type == "meta":
+            moved = torch.empty_like(tensor, device=device)
+        else:
+            moved = torch.ones_like(tensor, device=device) if tensor.is_meta else tensor.detach().to(device, copy=True)
         memo[id(tensor)] = nn.Parameter(moved, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else moved
     return copy.deepcopy(model, memo).eval()
 
 
-def _materialised(tensor: Tensor, device: torch.device) -> Tensor:
-    return torch.ones_like(tensor, device=device) if tensor.is_meta else tensor.detach().to(device, copy=True)
-
-
-def tensors_in(structure: Any) -> Iterator[Tensor]:
+def tensors_in(structure: Any) -> tuple[Tensor, ...]:
     """Every tensor in a tensor, or in nested tuples, lists and dicts of them."""
-    if isinstance(structure, Tensor):
-        yield structure
-    elif isinstance(structure, dict):
-        yield from itertools.chain.from_iterable(map(tensors_in, structure.values()))
-    elif isinstance(structure, list | tuple):
-        yield from itertools.chain.from_iterable(map(tensors_in, structure))
+    return tuple(leaf for leaf in tree_leaves(structure) if isinstance(leaf, Tensor))
 
 
 def _run(model: nn.Module, input_shape: tuple[int, int, int], device: torch.device) -> Graph:
@@ -146,11 +140,8 @@ def _run(model: nn.Module, input_shape: tuple[int, int, int], device: torch.devi
     return Graph(tuple(recorder.operations), recorder.image, outputs, traced=device.type == "meta")
 
 
-def _values(argument: Any) -> Iterator[Value]:
-    if isinstance(argument, Value):
-        yield argument
-    elif isinstance(argument, list | tuple):
-        yield from itertools.chain.from_iterable(map(_values, argument))
+def _values(structure: Any) -> tuple[Value, ...]:
+    return tuple(leaf for leaf in tree_leaves(structure) if isinstance(leaf, Value))
 
 
 class Running:
@@ -211,8 +202,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {a.name: v for a, v in zip(func._schema.arguments, args, strict=False)} | (kwargs or {})
         named = {a.name: given.get(a.name, a.default_value) for a in func._schema.arguments}
-        arguments = {name: self._describe(argument) for name, argument in named.items()}
-        read = [value for argument in arguments.values() for value in _values(argument)]
+        arguments = tree_map_only(Tensor, self.value, named)
+        read = _values(arguments)
         result = func(*args, **(kwargs or {}))
         target = func._schema.name.split("::")[-1].rstrip("_")
         makes = target.endswith("_like") or target.startswith("new_")  # takes a tensor's shape, not what it holds
@@ -223,21 +214,13 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             others = [value for value in read if value.from_input and value is not self._values.get(id(tensor))]
             if others and len(self._writable.get(_storage(tensor), ())) > 1:
                 self._aliased.add(_storage(tensor))
-        outputs = tuple(
-            self._keep(tensor, from_input=from_input, parameters=parameters) for tensor in tensors_in(result)
-        )
+        made = tensors_in(result)
+        outputs = tuple(self._keep(tensor, from_input=from_input, parameters=parameters) for tensor in made)
         name, call, leaf = self._running.now
         self.operations.append(
             Operation(target.rstrip("_"), torch.Tag.pointwise in func.tags, arguments, outputs, name, call, leaf)
         )
         return result
-
-    def _describe(self, argument: Any) -> Any:
-        if isinstance(argument, Tensor):
-            return self.value(argument)
-        if isinstance(argument, list | tuple):
-            return [self._describe(item) for item in argument]
-        return argument
 
 
 def _storage(tensor: Tensor) -> int:

@@ -1,6 +1,6 @@
 """Where the rows and columns of the image lie in a tensor, followed through every operation.
 
-A dimension of a tensor is a product of factors: height and width of a map stay known through a permutation to
+A dimension of a tensor is a product of factors: height and width of a feature map stay known through a permutation to
 channels-last, a channel shuffle, or a flattening into tokens, until something contracts them.
 """
 
@@ -17,7 +17,7 @@ class UntrackableError(Exception):
 
 @dataclass(frozen=True)
 class Factor:
-    """A part of a dimension: `axis` 0 for the rows of a map, 1 for its columns, None for anything else."""
+    """A part of a dimension: `axis` 0 for the rows of the image, 1 for its columns, None for anything else."""
 
     size: int
     axis: int | None = None
@@ -29,14 +29,10 @@ Layout = tuple[Dimension, ...]
 
 @dataclass(frozen=True)
 class Edge:
-    """What an operation reads of one value: taps along each axis that survives. `source` is the value's index.
-
-    `couples` says that the whole map enters besides, by its statistics only, as in group normalisation.
-    """
+    """What an operation reads of one value: taps along each axis that survives. `source` is the value's index."""
 
     source: int
     taps: dict[int, Taps]
-    couples: bool = False
 
 
 def plain(size: int) -> Dimension:
@@ -45,7 +41,7 @@ def plain(size: int) -> Dimension:
 
 
 def axes(layout: Layout) -> dict[int, int]:
-    """The axes of the image that a tensor still has, with the size of its map along each."""
+    """The axes of the image that a tensor still has, with its size along each."""
     return {factor.axis: factor.size for dimension in layout for factor in dimension if factor.axis is not None}
 
 
@@ -74,7 +70,7 @@ def broadcast(layouts: list[Layout]) -> Layout:
         longest = max(map(size, choices))
         known = {choice for choice in choices if size(choice) == longest and tagged(choice)}
         if len(known) > 1:
-            raise UntrackableError("an elementwise operation on maps that are laid out differently")
+            raise UntrackableError("an elementwise operation on feature maps that are laid out differently")
         merged.append(known.pop() if known else plain(longest))
     return _once(tuple(reversed(merged)))
 
@@ -111,7 +107,7 @@ def contract(left: Layout, right: Layout) -> Layout:
 
 
 def _once(layout: Layout) -> Layout:
-    """An axis that occurs twice pairs positions with each other: neither dimension is a map any more."""
+    """An axis that occurs twice pairs positions with each other: neither dimension is one of positions any more."""
     found = [factor.axis for dimension in layout for factor in dimension if factor.axis is not None]
     twice = {axis for axis in found if found.count(axis) > 1}
     return tuple(

@@ -1,6 +1,6 @@
 """A network as its layers: the recorded graph together with where the image lies in every value."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -38,53 +38,43 @@ class Network:
 
     graph: Graph
     layers: tuple[Layer, ...]
-    layouts: dict[int, Layout] = field(default_factory=dict)
-    edges: dict[int, tuple[Edge, ...]] = field(default_factory=dict)
-    untracked: str | None = None
+    layouts: dict[int, Layout]
+    edges: dict[int, tuple[Edge, ...]]
+    untracked: str | None
 
 
 def follow_network(model: nn.Module, input_shape: tuple[int, int, int]) -> Network:
     """Records `model` on one image (C, H, W) and follows rows and columns through it; errors as in `graph.record`."""
     graph = record(model, input_shape)
     channels, height, width = input_shape
-    layouts: dict[int, Layout] = {
-        graph.image.index: ((), plain(channels), (Factor(height, 0),), (Factor(width, 1),)),
-    }
-    edges: dict[int, tuple[Edge, ...]] = {graph.image.index: ()}
-    layers = group_layers(graph)
+    image = graph.image.index
+    layouts: dict[int, Layout] = {image: ((), plain(channels), (Factor(height, 0),), (Factor(width, 1),))}
+    edges: dict[int, tuple[Edge, ...]] = {image: ()}
+    written = any(value.aliased for value in graph.outputs)
+    untracked = "the output: it was written through a view" if written else None
     for operation in graph.operations:
         if not any(value.from_input for value in operation.outputs):
             continue
         try:
             results = follow(operation, layouts)
         except UntrackableError as reason:
-            where = f"{operation.layer or 'the model itself'}: {reason}"
-            return Network(graph, layers, layouts, edges, untracked=where)
+            untracked = f"{operation.layer or 'the model itself'}: {reason}"
+            break
         for value, (layout, read) in zip(operation.outputs, results, strict=False):
             layouts[value.index], edges[value.index] = layout, tuple(read)
-    written = any(value.aliased for value in graph.outputs)
-    untracked = "the output: it was written through a view" if written else None
-    return Network(graph, layers, layouts, edges, untracked)
+    return Network(graph, group_layers(graph), layouts, edges, untracked)
 
 
-def last_maps(network: Network, axis: int) -> set[int]:
+def last_feature_maps(network: Network, axis: int) -> set[int]:
     """The values from which the output is reached by global operations alone along an axis, or that are the output.
 
     Empty where the output does not depend on the image.
     """
-    reached: set[int] = set()
-    maps: set[int] = set()
-    pending = [value.index for value in network.graph.outputs if value.index in network.edges]
-    while pending:
-        n = pending.pop()
-        if n in reached:
-            continue
-        reached.add(n)
-        if axis in axes(network.layouts[n]):
-            maps.add(n)
-        else:
-            pending += [edge.source for edge in network.edges[n]]
-    return maps
+    reached = [value.index for value in network.graph.outputs if value.index in network.edges]
+    for n in reached:  # which grows meanwhile
+        if axis not in axes(network.layouts[n]):
+            reached += [edge.source for edge in network.edges[n] if edge.source not in reached]
+    return {n for n in reached if axis in axes(network.layouts[n])}
 
 
 def group_layers(graph: Graph) -> tuple[Layer, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from framework.inspection import map_operators as maps
+from framework.inspection import spatial_operators as spatial
 from framework.inspection import tensor_operators as tensors
 from framework.inspection.graph import Operation
 from framework.inspection.layout import UntrackableError, axes
@@ -27,13 +27,12 @@ def follow(operation: Operation, layouts: Layouts) -> Result:
 
 def _rules() -> dict[str, Callable[[Operation, Layouts], Result]]:
     table: dict[Callable[[Operation, Layouts], Result], str] = {
-        maps.convolution: "convolution",
-        maps.pooling: "max_pool2d max_pool2d_with_indices avg_pool2d",
-        maps.adaptive_pooling: "_adaptive_avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d",
-        maps.nearest: "upsample_nearest2d",
-        maps.interpolated: "upsample_bilinear2d upsample_bicubic2d",
-        maps.pixel_shuffle: "pixel_shuffle",
-        maps.pixel_unshuffle: "pixel_unshuffle",
+        spatial.convolution: "convolution",
+        spatial.pooling: "max_pool2d max_pool2d_with_indices avg_pool2d",
+        spatial.adaptive_pooling: "_adaptive_avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d",
+        spatial.nearest: "upsample_nearest2d pixel_shuffle",
+        spatial.interpolation: "upsample_bilinear2d upsample_bicubic2d",
+        spatial.pixel_unshuffle: "pixel_unshuffle",
         tensors.normalisation: "native_batch_norm native_layer_norm native_group_norm",
         tensors.reduction: "mean sum amax amin max min var std var_mean std_mean logsumexp linalg_vector_norm prod",
         tensors.mixed_along: "_softmax _safe_softmax _log_softmax cumsum sort",
@@ -44,7 +43,7 @@ def _rules() -> dict[str, Callable[[Operation, Layouts], Result]]:
         tensors.part: "slice split split_with_sizes chunk",
         tensors.select: "select unbind",
         tensors.cat: "cat stack",
-        maps.pad: "constant_pad_nd reflection_pad2d replication_pad2d",
+        spatial.pad: "constant_pad_nd reflection_pad2d replication_pad2d",
     }
     return {name: rule for rule, names in table.items() for name in names.split()}
 

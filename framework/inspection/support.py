@@ -6,7 +6,6 @@ and its maxima are sums (every candidate counts, not the winner alone). For the 
 gradient, so that a field is not the whole image only because of them.
 """
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.utils import _pair
 from torch.overrides import TorchFunctionMode
 
 from framework.errors import EmberfieldError
@@ -33,45 +33,25 @@ _POSITIONS = 4  # neighbours to measure: an upsampling by up to this factor show
 _LARGEST = 512  # pixels: larger images are not tried
 
 
-@dataclass(frozen=True)
-class _Map:
-    layer: str
-    tensor: Tensor
+def measured_field(model: nn.Module, input_shape: tuple[int, int, int], reason: str | None = None) -> ReceptiveField:
+    """The receptive field of the last layer with a feature map (N, C, H, W), by gradient support.
 
-
-def measured_field(
-    model: nn.Module, input_shape: tuple[int, int, int], *, every_layer: bool = True, reason: str | None = None
-) -> ReceptiveField:
-    """The receptive field of every layer with a map (N, C, H, W), by gradient support, and of the last of them.
-
-    Without `every_layer` the last is the only one. The image is enlarged until the fields lie well within it, as far
-    as the model accepts. Maps are taken to be channels-first; jump and offset are those of the middle of the map.
-    `reason` is passed on. Raises EmberfieldError where the model does not accept the shape or has no map.
+    The image is enlarged until the field lies well within it, as far as the model accepts. Jump and offset are those
+    of the middle of the feature map. `reason` is passed on. Raises EmberfieldError where the model does not accept the
+    shape or has no feature map.
     """
     channels, height, width = input_shape
-    kept = slice(None) if every_layer else slice(-1, None)
-    pixels, maps = _run(model, input_shape)
-    found = {one.layer: _field(one, pixels) for one in maps[kept]}
-    while any(not _fits(field, pixels) for field in found.values()):
+    field = _field(model, input_shape)
+    # A quarter is left free for fields on a subsampled grid, which need not touch the border.
+    while 4 * field.size[0] > 3 * height or 4 * field.size[1] > 3 * width:
         height, width = 2 * height, 2 * width
         if max(height, width) > _LARGEST:
             break
         try:
-            pixels, maps = _run(model, (channels, height, width))
+            field = _field(model, (channels, height, width))
         except EmberfieldError:  # the network is made for its own size
             break
-        for one in maps:
-            if one.layer in found and not _fits(found[one.layer], pixels, enlarged=2):
-                found[one.layer] = _field(one, pixels)
-    return ReceptiveField(tuple(found.values()), list(found.values())[-1], "gradients", reason)
-
-
-def _fits(field: LayerField, pixels: Tensor, enlarged: int = 1) -> bool:
-    """Whether a field was well within the image that it was measured on, `pixels` before it was enlarged.
-
-    A quarter is left free for fields on a lattice of pixels, which need not touch the border.
-    """
-    return all(4 * s * enlarged <= 3 * n for s, n in zip(field.size, pixels.shape[2:], strict=True))
+    return ReceptiveField((field,), field, "gradients", reason)
 
 
 def measured_coverage(model: nn.Module, input_shape: tuple[int, int, int]) -> Mask:
@@ -79,14 +59,6 @@ def measured_coverage(model: nn.Module, input_shape: tuple[int, int, int]) -> Ma
     pixels, outputs = _forward(model, input_shape, _Transparent())
     total = sum((output.sum() for output in outputs if output.requires_grad), torch.zeros(()))
     return _support(total, pixels)
-
-
-def _run(model: nn.Module, input_shape: tuple[int, int, int]) -> tuple[Tensor, list[_Map]]:
-    mode = _Transparent(local=True)
-    pixels, _ = _forward(model, input_shape, mode)
-    if not mode.maps:
-        raise EmberfieldError("no layer of the network has a map (N, C, H, W) to measure the receptive field of")
-    return pixels, list(mode.maps.values())
 
 
 def _forward(
@@ -106,7 +78,7 @@ def _forward(
             output = network(pixels * 1.0)  # not a leaf, which could not be written to
     except Exception as error:
         raise EmberfieldError(f"the network does not run on an image of shape {input_shape}: {error}") from error
-    return pixels, tuple(tensors_in(output))
+    return pixels, tensors_in(output)
 
 
 def _support(total: Tensor, pixels: Tensor) -> Mask:
@@ -117,49 +89,49 @@ def _support(total: Tensor, pixels: Tensor) -> Mask:
     return seen
 
 
-def _field(measured: _Map, pixels: Tensor) -> LayerField:
-    """The field of the positions in the middle of a map, one after the other along both axes at once."""
-    tensor = measured.tensor
-    sizes: list[list[int]] = [[], []]
-    centres: list[list[float]] = [[], []]
-    map_size = (int(tensor.shape[2]), int(tensor.shape[3]))
+def _field(model: nn.Module, input_shape: tuple[int, int, int]) -> LayerField:
+    """The field of positions in the middle of the last feature map, one after the other along both axes at once."""
+    mode = _Transparent(local=True)
+    pixels, _ = _forward(model, input_shape, mode)
+    if mode.last is None:
+        raise EmberfieldError("no layer of the network has a feature map (N, C, H, W) to measure")
+    layer, feature_map = mode.last
+    map_size = (int(feature_map.shape[2]), int(feature_map.shape[3]))
     starts = [max(0, (n - _POSITIONS) // 2) for n in map_size]
     places = [
-        [min(start + step, n - 1) for start, n in zip(starts, map_size, strict=True)] for step in range(_POSITIONS)
+        [min(start + step, n - 1) for step in range(_POSITIONS)] for start, n in zip(starts, map_size, strict=True)
     ]
-    for row, column in places:
-        seen = _support(tensor[:, :, row, column].sum(), pixels)
-        for axis in (0, 1):
-            pixel = np.flatnonzero(seen.any(1 - axis))
-            sizes[axis].append(int(np.ptp(pixel)) + 1 if pixel.size else 0)
-            centres[axis].append(float(pixel[0] + pixel[-1]) / 2 if pixel.size else 0.0)
-    steps = [places[-1][axis] - places[0][axis] for axis in (0, 1)]
-    jumps = [Fraction(c[-1] - c[0]) / step if step else Fraction(0) for c, step in zip(centres, steps, strict=True)]
-    offsets = [c[0] - start * float(jump) for c, start, jump in zip(centres, starts, jumps, strict=True)]
-    size = (max(sizes[0]), max(sizes[1]))
-    return LayerField(
-        measured.layer, size, (jumps[0], jumps[1]), (offsets[0], offsets[1]), map_size, size == pixels.shape[2:]
-    )
+    seen = [_support(feature_map[:, :, row, column].sum(), pixels) for row, column in zip(*places, strict=True)]
+
+    def figures(axis: int) -> tuple[int, Fraction, float]:
+        """Size, jump and offset."""
+        reached = [np.flatnonzero(mask.any(1 - axis)) for mask in seen]
+        centres = [float(pixel[0] + pixel[-1]) / 2 if pixel.size else 0.0 for pixel in reached]
+        steps = places[axis][-1] - places[axis][0]
+        jump = Fraction(centres[-1] - centres[0]) / steps if steps else Fraction(0)
+        size = max(int(np.ptp(pixel)) + 1 if pixel.size else 0 for pixel in reached)
+        return size, jump, centres[0] - starts[axis] * float(jump)
+
+    y, x = figures(0), figures(1)
+    return LayerField(layer, (y[0], x[0]), (y[1], x[1]), (y[2], x[2]), map_size)
 
 
 class _Transparent(TorchFunctionMode):
-    """Replaces what hides support, and collects the last map of every layer that runs.
+    """Replaces what hides support, and keeps the last feature map with the layer that made it.
 
-    With `local`, an average over the whole map passes no gradient.
+    With `local`, an average over a whole feature map passes no gradient.
     """
 
     def __init__(self, local: bool = False) -> None:
         super().__init__()
         self.local = local
         self.running: Running | None = None
-        self.maps: dict[str, _Map] = {}
+        self.last: tuple[str, Tensor] | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = self._replaced(func, getattr(func, "__name__", "").strip("_"), args, kwargs or {})
-        layer = self.running.now[0] if self.running else ""
         if isinstance(result, Tensor) and result.dim() == 4 and result.requires_grad:
-            self.maps.pop(layer, None)  # so that the order is that of the last outputs
-            self.maps[layer] = _Map(layer, result)
+            self.last = (self.running.now[0] if self.running else "", result)
         return result
 
     def _replaced(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
@@ -194,15 +166,10 @@ def _sum_pool2d(
     return_indices: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Max-pooling with every candidate let through, as a depthwise convolution with ones."""
-    shape = F.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode).shape[2:]
-    pairs = [
-        (n, n) if isinstance(n, int) else tuple(n) for n in (kernel_size, stride or kernel_size, padding, dilation)
-    ]
-    kernel, steps, pads, gaps = pairs
-    ends = [(m - 1) * s + g * (k - 1) + 1 - n - p for m, s, g, k, n, p in
-            zip(shape, steps, gaps, kernel, input.shape[2:], pads, strict=True)]  # fmt: skip
-    padded = F.pad(input, (pads[1], max(ends[1], 0), pads[0], max(ends[0], 0)))
+    rows, columns = F.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode).shape[2:]
+    kernel, steps, pads, gaps = map(_pair, (kernel_size, stride or kernel_size, padding, dilation))
+    padded = F.pad(input, (pads[1], pads[1] + steps[1], pads[0], pads[0] + steps[0]))  # a step more, for `ceil_mode`
     channels = input.shape[1]
     ones = torch.ones((channels, 1, *kernel), dtype=input.dtype) / (kernel[0] * kernel[1])
-    pooled = F.conv2d(padded, ones, None, steps, 0, gaps, channels)[:, :, : shape[0], : shape[1]]
+    pooled = F.conv2d(padded, ones, None, steps, 0, gaps, channels)[:, :, :rows, :columns]
     return (pooled, torch.zeros(pooled.shape, dtype=torch.int64)) if return_indices else pooled

@@ -68,13 +68,18 @@ def layer_table(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
     return _aligned(lines)
 
 
-def constraint_table(findings: tuple[Finding, ...]) -> str:
-    """The declared lines as text, a tick or a cross before each."""
-    lines = [("", "constraint", "figure", "limit", "where")]
+def constraint_rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
+    """A header, then a row for each declared line, with a tick or a cross before it."""
+    rows: list[tuple[str, ...]] = [("", "constraint", "figure", "limit", "where")]
     for finding in findings:
         figure = f"{finding.figure:,}" if isinstance(finding.figure, int) else f"{finding.figure:.4g}"
-        lines.append(("✓" if finding.holds else "✗", finding.name, figure, finding.limit, finding.where))
-    return _aligned(lines, right=frozenset([2]))
+        rows.append(("✓" if finding.holds else "✗", finding.name, figure, finding.limit, finding.where))
+    return rows
+
+
+def constraint_table(findings: Sequence[Finding]) -> str:
+    """The declared lines as text."""
+    return _aligned(constraint_rows(findings), right=frozenset([2]))
 
 
 def layer_table_json(model: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, Any]:
@@ -94,7 +99,7 @@ def layer_table_json(model: nn.Module, input_shape: tuple[int, int, int]) -> dic
     }
 
 
-def constraint_table_json(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+def constraint_table_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """The declared lines as plain data for the json module, with the keys of a Finding."""
     return [asdict(finding) for finding in findings]
 

@@ -1,23 +1,9 @@
 """What the operators on tensors of any kind read: elementwise, reductions, products, and other layouts of memory."""
 
-from typing import Any
-
 from framework.inspection.graph import Operation
-from framework.inspection.layout import (
-    Edge,
-    Factor,
-    Layout,
-    UntrackableError,
-    axes,
-    axis_of,
-    broadcast,
-    contract,
-    plain,
-    regroup,
-    tagged,
-)
-from framework.inspection.reading import Layouts, Result, everywhere, known, one_to_one, subject
-from framework.inspection.taps import Taps, Window
+from framework.inspection.layout import Edge, Layout, UntrackableError, broadcast, contract, plain, regroup, tagged
+from framework.inspection.reading import Layouts, Result, everywhere, known, moved, one_to_one, reduced_dims, subject
+from framework.inspection.taps import window
 
 
 def without_axes(operation: Operation, layouts: Layouts) -> Result:
@@ -36,24 +22,14 @@ def elementwise(operation: Operation, layouts: Layouts) -> Result:
 
 
 def normalisation(operation: Operation, layouts: Layouts) -> Result:
-    """Statistics over the map say little about where: the map keeps its field, and is noted as coupled."""
-    _, layout = subject(operation, layouts)
-    reduced = {"native_group_norm": layout[1:], "native_batch_norm": layout[2:]}.get(operation.target)
-    if reduced is None:
-        reduced = layout[len(layout) - len(operation.arguments["normalized_shape"]) :]
-    couples = operation.arguments.get("training") is not False and any(map(tagged, reduced))
-    return everywhere(operation, layouts, layout, couples)
-
-
-def _dims(given: Any, rank: int) -> set[int]:
-    numbers = range(rank) if given is None or given == [] else [given] if isinstance(given, int) else given
-    return {int(number) % rank for number in numbers}
+    """Position for position: the statistics over a feature map do not count towards the field."""
+    return everywhere(operation, layouts, subject(operation, layouts)[1])
 
 
 def reduction(operation: Operation, layouts: Layouts) -> Result:
     """Sums, means and the like: the dimensions that they run over are gone."""
     _, layout = subject(operation, layouts)
-    gone = _dims(operation.arguments.get("dim"), len(layout))
+    gone = reduced_dims(operation, len(layout))
     keep = bool(operation.arguments.get("keepdim"))
     after = tuple(() if n in gone else d for n, d in enumerate(layout) if keep or n not in gone)
     return everywhere(operation, layouts, after) * len(operation.outputs)
@@ -61,11 +37,7 @@ def reduction(operation: Operation, layouts: Layouts) -> Result:
 
 def mixed_along(operation: Operation, layouts: Layouts) -> Result:
     """Operators that keep the shape and mix the positions of one dimension, such as softmax."""
-    value, layout = subject(operation, layouts)
-    mixed = _dims(operation.arguments["dim"], len(layout))
-    return everywhere(
-        operation, layouts, tuple(plain(value.shape[n]) if n in mixed else d for n, d in enumerate(layout))
-    )
+    return moved(operation, layouts, dict.fromkeys(reduced_dims(operation, len(operation.outputs[0].shape))))
 
 
 def matrix_product(operation: Operation, layouts: Layouts) -> Result:
@@ -76,7 +48,7 @@ def matrix_product(operation: Operation, layouts: Layouts) -> Result:
 
 
 def attention(operation: Operation, layouts: Layouts) -> Result:
-    """Each position of the query reads itself and, through keys and values, the whole map."""
+    """Each position of the query reads itself and, through keys and values, the whole feature map."""
     query, layout = subject(operation, layouts)
     after = (*layout[:-1], plain(operation.outputs[0].shape[-1]))
     others = [Edge(value.index, {}) for value in known(operation, layouts) if value != query]
@@ -103,20 +75,15 @@ def permute(operation: Operation, layouts: Layouts) -> Result:
 
 
 def part(operation: Operation, layouts: Layouts) -> Result:
-    """Slices and splits: a part of a map is a window of kernel 1, a part of the channels is all of the map."""
+    """Slices and splits: a part of the rows is a window of kernel 1, a part of the channels is all of them."""
     value, layout = subject(operation, layouts)
     at = int(operation.arguments.get("dim", 0)) % len(layout)
-    axis, step = axis_of(layout[at]) if tagged(layout[at]) else None, int(operation.arguments.get("step") or 1)
+    step = int(operation.arguments.get("step") or 1)
     start = int(operation.arguments.get("start") or 0)
     start = min(start + value.shape[at] if start < 0 else start, value.shape[at])
     result: Result = []
     for output in operation.outputs:
-        part = plain(output.shape[at]) if axis is None else (Factor(output.shape[at], axis),)
-        after = (*layout[:at], part, *layout[at + 1 :])
-        taps: dict[int, Taps] = {n: Window() for n in axes(after)}
-        if axis is not None:
-            taps[axis] = Window(stride=step, padding=-start)
-        result.append((after, [Edge(value.index, taps)]))
+        result += moved(operation, layouts, {at: window(stride=step, padding=-start)}, output)
         start += output.shape[at]
     return result
 
@@ -126,7 +93,7 @@ def select(operation: Operation, layouts: Layouts) -> Result:
     value, layout = subject(operation, layouts)
     at = int(operation.arguments.get("dim", 0)) % len(layout)
     if tagged(layout[at]):
-        raise UntrackableError("a single position picked out of a map")
+        raise UntrackableError("a single position picked out of a feature map")
     rest = (*layout[:at], *layout[at + 1 :])
     return [(rest, [one_to_one(value, layout, rest)])] * len(operation.outputs)
 
@@ -140,7 +107,7 @@ def cat(operation: Operation, layouts: Layouts) -> Result:
         if operation.target == "stack":
             layout.insert(at, ())
         elif tagged(layout[at]):
-            raise UntrackableError("maps joined side by side")
+            raise UntrackableError("feature maps joined side by side")
         layout[at] = ()
     after = list(broadcast([tuple(layout) for layout in joined]))
     after[at] = plain(operation.outputs[0].shape[at])

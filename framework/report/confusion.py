@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from framework.report.picture import shortened
+from framework.report.gallery import shortened
 
 NUMBERED = 20
 """Up to this many classes the cells show their counts and the axes every name."""

@@ -1,8 +1,8 @@
 """Where in an image a class was seen.
 
 Selvaraju et al. 2017, Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, section 3: the
-channels of the last map, weighted by the mean over the map of the class score's gradients (equation 1), added up and
-cut off at zero (equation 2).
+channels of the last feature map, weighted by the mean over it of the class score's gradients (equation 1), added up
+and cut off at zero (equation 2).
 """
 
 from pathlib import Path
@@ -14,26 +14,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from framework.data.statistics import Statistics, normalize
-from framework.inspection import run_to_last_map
-from framework.report.mistakes import caption
-from framework.report.picture import save_gallery
+from framework.inspection import run_to_last_feature_map
+from framework.report.gallery import caption, save_gallery
 from framework.report.predictions import Predictions
 
 
 def grad_cam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
-    """Maps (N, H, W) from 0 to 1 of where normalised images (N, C, H, W) show their class of `classes` (N,).
+    """Heat maps (N, H, W) from 0 to 1 of where normalised images (N, C, H, W) show their class of `classes` (N,).
 
     Each map is scaled by its own largest value; it is 0 everywhere if nothing speaks for the class. Raises
-    EmberfieldError as `run_to_last_map` does.
+    EmberfieldError as `run_to_last_feature_map` does.
     """
-    last_map, logits, _ = run_to_last_map(model, images.detach().clone().requires_grad_())
+    feature_map, logits, _ = run_to_last_feature_map(model, images.detach().clone().requires_grad_())
     scores = logits[torch.arange(len(images)), classes]
-    (gradient,) = torch.autograd.grad(scores.sum(), last_map)
+    (gradient,) = torch.autograd.grad(scores.sum(), feature_map)
     weights = gradient.mean((2, 3), keepdim=True)
-    maps = (weights * last_map).sum(1, keepdim=True).detach().relu()
-    maps = F.interpolate(maps, size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
-    largest = maps.amax((1, 2), keepdim=True)
-    return torch.where(largest > 0, maps / largest, maps)
+    heat = (weights * feature_map).sum(1, keepdim=True).detach().relu()
+    heat = F.interpolate(heat, size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    largest = heat.amax((1, 2), keepdim=True)
+    return torch.where(largest > 0, heat / largest, heat)
 
 
 def save_grad_cam(

@@ -1,12 +1,14 @@
-"""The sections of a report: each turns the evidence of a run into paragraphs of Markdown.
+"""A report as one Markdown text, and its sections, which turn the evidence of a run into paragraphs.
 
-A recipe chooses among them by name, or gives functions of its own.
+A recipe chooses among the sections by name, or gives functions of its own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from framework.config.declaration import unknown
+from framework.errors import EmberfieldError
+from framework.inspection import Finding, constraint_rows
 from framework.report.calibration import Reliability
 from framework.report.confusion import class_rows, frequent_confusions
 from framework.report.markdown import code, escape, picture, table
@@ -25,15 +27,14 @@ FIELD = "field_of_view.png"
 class Evidence:
     """What is known of a run. The pictures lie beside the report, under the names above.
 
-    `figures` are pairs of what and how much; `warnings` what a reader has to know before believing them. `findings`
-    are the constraints with the keys of `framework.inspection.Finding`, `source` the network's files, `mistakes`
-    and `explained` the numbers of images in the two galleries.
+    `figures` are pairs of what and how much; `warnings` what a reader has to know before believing them. `source`
+    are the network's files, `mistakes` and `explained` the numbers of images in the two galleries.
     """
 
     title: str
     figures: Sequence[tuple[str, str]]
     warnings: Sequence[str]
-    findings: Sequence[Mapping[str, Any]]
+    findings: Sequence[Finding]
     source: Mapping[str, str]
     torchsummary: str
     transforms: str
@@ -53,11 +54,7 @@ Section = Callable[[Evidence], Sequence[str]]
 
 def constraints(evidence: Evidence) -> Sequence[str]:
     """What was declared of the network, and what holds."""
-    rows = [
-        ("✓" if line["holds"] else "✗", line["name"], _figure(line["figure"]), line["limit"], line["where"])
-        for line in evidence.findings
-    ]
-    header = ("", "constraint", "figure", "limit", "where")
+    header, *rows = constraint_rows(evidence.findings)
     return (table(header, rows, right=(2,)) if rows else "Nothing was declared of the network.",)
 
 
@@ -158,25 +155,50 @@ def command(evidence: Evidence) -> Sequence[str]:
 SECTIONS: Mapping[str, Section] = {
     section.__name__: section
     for section in (
-        constraints,
-        model_code,
-        torchsummary,
-        transforms,
-        training_log,
-        readme,
-        curves,
-        classes,
-        calibration,
-        mistakes,
-        field_of_view,
-        command,
+        *(constraints, model_code, torchsummary, transforms, training_log, readme),
+        *(curves, classes, calibration, mistakes, field_of_view, command),
     )
 }
 """The sections above, by the names that a recipe gives them."""
 
 
-def _figure(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:.4g}"
+HEADINGS: Mapping[str, str | Section] = {
+    "The model's code": "model_code",
+    "The output of torchsummary": "torchsummary",
+    "The code of the transforms": "transforms",
+    "The training log": "training_log",
+    "The README": "readme",
+}
+"""What a report shows first if a recipe asks for nothing else."""
+
+
+def report_text(evidence: Evidence, headings: Mapping[str, str | Section] | None = None) -> str:
+    """The whole report: title, warnings and figures, the constraints, a recipe's sections, then those of every report.
+
+    `headings` are the recipe's, each with a section or the name of one of SECTIONS. Raises EmberfieldError for a name
+    that is not there.
+    """
+    parts = [
+        f"# {escape(evidence.title)}",
+        *(f"> **{escape(warning)}**" for warning in evidence.warnings),
+        table(("figure", "value"), evidence.figures),
+    ]
+    shown: dict[str, str | Section] = {
+        "What was declared of the network": constraints,
+        **(HEADINGS if headings is None else headings),
+        "Curves": curves,
+        "Accuracy by class": classes,
+        "Calibration": calibration,
+        "Mistakes": mistakes,
+        "What the network sees": field_of_view,
+        "How to get it again": command,
+    }
+    for heading, section in shown.items():
+        if isinstance(section, str) and section not in SECTIONS:
+            raise EmberfieldError(unknown("report section", section, SECTIONS))
+        make = SECTIONS[section] if isinstance(section, str) else section
+        parts += [f"## {escape(heading)}", *make(evidence)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _percent(share: float) -> str:

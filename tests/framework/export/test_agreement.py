@@ -3,9 +3,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from framework.data.loading import Statistics
 from torch import Tensor, nn
 
+from framework.data.statistics import Statistics
 from framework.errors import DifferenceError
 from framework.export import agreement, require_agreement
 

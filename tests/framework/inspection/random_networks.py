@@ -1,10 +1,19 @@
-"""Random convolutional networks with branches, for comparing two ways of finding a receptive field."""
+"""Networks for comparing two ways of finding a receptive field: registered ones, and random ones with branches."""
 
+import os
 import random
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from architectures import create, options
+
+
+def narrow(name: str) -> nn.Module:
+    """A registered network with few channels, on which its receptive field does not depend; whole in a soak test."""
+    widths = {} if os.environ.get("EMBERFIELD_SOAK") else {"widths": (8,) * len(options(name)["widths"])}
+    return create(name, **widths)
 
 
 class Branches(nn.Module):
@@ -33,7 +42,7 @@ class Upsample(nn.Module):
 
 
 class Gate(nn.Module):
-    """Squeeze-and-excitation: the mean of the whole map scales every position."""
+    """Squeeze-and-excitation: the mean of each channel scales it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -44,7 +53,7 @@ class Gate(nn.Module):
 
 
 def random_network(seed: int, channels: int = 4) -> nn.Sequential:
-    """A network from (N, 3, H, W) to a map, different per axis where it can be, never narrower than its input / 8."""
+    """A network from (N, 3, H, W) to a feature map of an eighth of that or more, different per axis where it can be."""
     draw = random.Random(seed)
     layers: list[nn.Module] = [nn.Conv2d(3, channels, 1)]
     jump = 1

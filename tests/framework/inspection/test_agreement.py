@@ -7,27 +7,22 @@ import pytest
 import torch
 from torch import nn
 
-from architectures import create, names
+from architectures import names
 from framework.inspection import coverage_mask, measured_coverage, measured_field, receptive_field
-from tests.framework.inspection.random_networks import random_network
+from tests.framework.inspection.random_networks import narrow, random_network
 
-NETWORKS = 500 if os.environ.get("EMBERFIELD_SOAK") else 40
+NETWORKS = 500 if os.environ.get("EMBERFIELD_SOAK") else 25
 
 
-def test_random_networks_have_the_field_that_gradients_show(capsys: pytest.CaptureFixture[str]) -> None:
-    compared = 0
+def test_random_networks_have_the_field_that_gradients_show() -> None:
     for seed in range(NETWORKS):
         torch.manual_seed(seed)
         network = random_network(seed)
         field = receptive_field(network, (3, 96, 96))
         assert field.method == "exact"
         exact = field.network
-        measured = measured_field(network, (3, 96, 96), every_layer=False).network
+        measured = measured_field(network, (3, 96, 96)).network
         assert exact.size == measured.size, f"seed {seed}: {exact} {measured}\n{network}"
-        compared += 1
-    with capsys.disabled():
-        print(f" [{compared} random networks compared]", end="")
-    assert compared == NETWORKS
 
 
 def test_random_networks_are_covered_as_gradients_show() -> None:
@@ -44,9 +39,9 @@ def test_random_networks_are_covered_as_gradients_show() -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_registered_networks_agree(name: str) -> None:
-    network = create(name)
+    network = narrow(name)
     # From 36 pixels a field of 197 is measured on 288, from 32 on 512, in three times the memory.
-    exact, measured = receptive_field(network, (3, 32, 32)), measured_field(network, (3, 36, 36), every_layer=False)
+    exact, measured = receptive_field(network, (3, 32, 32)), measured_field(network, (3, 36, 36))
     assert (exact.method, measured.method) == ("exact", "gradients")
     assert exact.network.size == measured.network.size
     np.testing.assert_array_equal(coverage_mask(network, (3, 32, 32)), measured_coverage(network, (3, 32, 32)))
@@ -58,3 +53,10 @@ def test_what_the_padding_repeats_is_covered(padding: nn.Module) -> None:
     exact = coverage_mask(network, (3, 12, 13))
     np.testing.assert_array_equal(exact, measured_coverage(network, (3, 12, 13)))
     assert 0 < exact.sum() < exact.size
+
+
+def test_the_last_window_of_ceil_mode_is_covered() -> None:
+    network = nn.Sequential(nn.MaxPool2d(2, 2, ceil_mode=True), nn.Conv2d(3, 4, 1, stride=3))
+    exact = coverage_mask(network, (3, 13, 13))
+    np.testing.assert_array_equal(exact, measured_coverage(network, (3, 13, 13)))
+    assert exact[12, 12]

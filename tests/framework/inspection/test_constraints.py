@@ -14,8 +14,8 @@ from framework.inspection import check, require
 
 SHAPE = (3, 32, 32)
 ASSIGNMENT = ConstraintsConfig(
-    max_params=200_000,
-    min_receptive_field=44,
+    max_params=199_999,
+    min_receptive_field=45,
     requires=("depthwise_separable", "dilated", "global_average_pooling"),
     forbids=("max_pooling", "pooling"),
 )
@@ -39,7 +39,7 @@ def holds(network: nn.Module, **declared: Any) -> bool:
     return finding.holds
 
 
-@pytest.mark.parametrize("form", ["", "_quick", "_small", "_reference", "_dilated"])
+@pytest.mark.parametrize("form", ["", "_quick", "_reference", "_dilated"])
 def test_the_assignment_is_met(form: str) -> None:
     findings = check(create(f"c1c2c3c40{form}"), SHAPE, ASSIGNMENT)
     assert len(findings) == 7
@@ -57,17 +57,17 @@ def test_the_max_pooling_network_is_refused_with_every_broken_line() -> None:
 
 
 @pytest.mark.parametrize("field", ["max_params", "max_multiply_adds", "min_receptive_field"])
-def test_limits_are_strict(field: str) -> None:
+def test_limits_are_inclusive(field: str) -> None:
     figure = {"max_params": 112, "max_multiply_adds": 30 * 30 * 108, "min_receptive_field": 3}[field]
-    better = figure + (1 if field.endswith("under") else -1)
-    assert not holds(nn.Conv2d(3, 4, 3), **{field: figure})
-    assert holds(nn.Conv2d(3, 4, 3), **{field: better})
+    beyond = figure + (1 if field.startswith("min") else -1)
+    assert holds(nn.Conv2d(3, 4, 3), **{field: figure})
+    assert not holds(nn.Conv2d(3, 4, 3), **{field: beyond})
 
 
 def test_coverage_may_equal_its_limit() -> None:
-    lattice = nn.Conv2d(3, 4, 1, stride=2)
-    assert holds(lattice, min_coverage=0.25)
-    assert not holds(lattice, min_coverage=0.26)
+    every_other_pixel = nn.Conv2d(3, 4, 1, stride=2)
+    assert holds(every_other_pixel, min_coverage=0.25)
+    assert not holds(every_other_pixel, min_coverage=0.26)
 
 
 def test_the_number_of_strided_convolutions_is_exact() -> None:
@@ -220,12 +220,12 @@ def test_every_other_channel_is_no_stride() -> None:
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ({"max_params": -1}, "max_params -1"),
-        ({"min_receptive_field": 4.5}, "min_receptive_field 4.5"),
-        ({"strided_convs": True}, "strided_convs True"),
-        ({"min_coverage": 25}, "min_coverage 25"),
-        ({"requires": ("dilation",)}, "requires 'dilation' is unknown; nearest 'dilated'; valid: depthwise_separable"),
-        ({"forbids": ("stride",)}, "forbids 'stride' is unknown; nearest 'strides'"),
+        ({"max_params": -1}, "max_params is -1; the smallest valid value is 0"),
+        ({"min_receptive_field": 4.5}, "min_receptive_field is 4.5, a float; it takes"),
+        ({"strided_convs": True}, "strided_convs is True, a bool; it takes"),
+        ({"min_coverage": 25.0}, "min_coverage is 25.0; the largest valid value is 1.0"),
+        ({"requires": ("dilation",)}, "requires 'dilation', did you mean 'dilated'. Valid: depthwise_separable"),
+        ({"forbids": ("stride",)}, "forbids 'stride', did you mean 'strides'"),
     ],
 )
 def test_wrong_constraints(declared: dict[str, Any], message: str) -> None:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from architectures import create, names
 from framework.errors import EmberfieldError
-from framework.inspection import effective_field, mirrored, run_to_last_map
+from framework.inspection import effective_field, mirrored, run_to_last_feature_map
+from tests.framework.inspection.random_networks import narrow
 
 
 def ones(convolutions: int, stride: int = 1) -> nn.Sequential:
@@ -44,8 +45,7 @@ def test_the_share_shrinks_with_depth_as_the_paper_says() -> None:
 
 def test_the_weights_lie_in_the_theoretical_field_of_every_registered_network() -> None:
     for name in names():
-        network = create(name)
-        found = effective_field(network, torch.randn(2, 3, 160, 160))
+        found = effective_field(narrow(name), torch.randn(1, 3, 160, 160))
         rows, columns = np.nonzero(found.weights)
         for pixels, centre, size in zip((rows, columns), found.centre, found.theoretical, strict=True):
             assert centre - size / 2 < pixels.min() and pixels.max() < centre + size / 2, name
@@ -53,7 +53,7 @@ def test_the_weights_lie_in_the_theoretical_field_of_every_registered_network() 
 
 
 class Functional(nn.Module):
-    """No module but itself: two convolutions, the last map, a pooling and the classes, in one forward."""
+    """No module but itself: two convolutions, the last feature map, a pooling and the classes, in one forward."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,11 +66,11 @@ class Functional(nn.Module):
 
 
 @pytest.mark.parametrize("make", [Functional, lambda: create("c1c2c3c40"), lambda: create("c1c2c3c40_reference")])
-def test_the_last_map_is_the_one_that_the_output_is_pooled_from(make: Callable[[], nn.Module]) -> None:
+def test_the_last_feature_map_is_the_one_that_the_output_is_pooled_from(make: Callable[[], nn.Module]) -> None:
     torch.manual_seed(0)
     network = make().eval()
     images = torch.randn(2, 3, 32, 32, requires_grad=True)
-    maps, output, field = run_to_last_map(network, images)
+    maps, output, field = run_to_last_feature_map(network, images)
     assert maps.shape[2:] == field.map_size
     torch.testing.assert_close(output, network(images))
     (gradient,) = torch.autograd.grad(output.sum(), maps)

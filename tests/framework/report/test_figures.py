@@ -1,13 +1,14 @@
-"""The figures of the answer sheet against examples worked out by hand."""
+"""The figures of the report against examples worked out by hand."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from framework.data.loading import Statistics, evaluation_batches
 from torch import nn
 
+from framework.data.loader import evaluation_batches
+from framework.data.statistics import Statistics
 from framework.report.calibration import reliability
 from framework.report.confusion import class_rows, frequent_confusions
 from framework.report.grad_cam import grad_cam

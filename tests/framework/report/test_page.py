@@ -1,11 +1,12 @@
 import base64
 import html
+import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -15,6 +16,7 @@ from framework.report.page import html_page
 from framework.report.transforms import transforms_code
 from recipes.s7_cifar import DEFAULTS
 
+SOAK = settings(max_examples=1000 if os.environ.get("EMBERFIELD_SOAK") else 25)
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
 
 
@@ -22,6 +24,7 @@ def rendered(markdown: str) -> str:
     return MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
 
 
+@SOAK
 @given(TEXT)
 def test_escaped_text_shows_as_it_is(text: str) -> None:
     shown = re.fullmatch(r"<p>(.*)</p>\n", rendered(f"a {escape(text)} z"), re.DOTALL)
@@ -33,12 +36,14 @@ def test_what_needs_no_escape_has_none() -> None:
     assert escape("88.93 % of 10,000 (images): c4.down-act!") == "88.93 % of 10,000 (images): c4.down-act!"
 
 
+@SOAK
 @given(TEXT, TEXT)
 def test_a_table_keeps_its_cells(left: str, right: str) -> None:
     cells = re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", rendered(table(("a", "b"), [(left, right)])), re.DOTALL)
     assert [html.unescape(cell) for cell in cells] == ["a", "b", " ".join(left.split()), " ".join(right.split())]
 
 
+@SOAK
 @given(st.text("`~ab\n <&", min_size=1))
 def test_code_keeps_its_text_whatever_fences_it_holds(text: str) -> None:
     shown = re.fullmatch(r"<pre><code[^>]*>(.*)</code></pre>\n", rendered(code(text, "python")), re.DOTALL)
@@ -57,7 +62,7 @@ def test_a_page_holds_its_pictures_and_loads_nothing(tmp_path: Path) -> None:
     assert not re.search(r'(?:src|href)="(?!data:|#)', page)
 
 
-def test_what_others_wrote_cannot_become_html(tmp_path: Path) -> None:
+def test_text_of_others_cannot_become_html(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     link = "[x](<javascript:alert(1)>)"
     page = html_page(f"# {escape(evil)}\n\n{evil}\n\n{code(evil)}\n\n{link}\n", tmp_path)

@@ -1,4 +1,4 @@
-"""The last map before the global pooling, of real images and with its gradients: what the pictures look at."""
+"""The last feature map before the global pooling, of real images and with its gradients, for the pictures."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from framework.inspection.graph import Running, copy_to
 from framework.inspection.receptive_field import receptive_field
 
 
-def run_to_last_map(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor, LayerField]:
-    """The last map (N, C', h, w), the output made from it, and the map's theoretical receptive field.
+def run_to_last_feature_map(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor, LayerField]:
+    """The last feature map (N, C', h, w), the output made from it, and its theoretical receptive field.
 
     A copy of `model` runs in evaluation mode on normalised images (N, C, H, W), so that gradients are those of the
     trained network; both results are connected for `torch.autograd.grad`. Raises EmberfieldError where the model does
-    not accept the shape, or where its last map cannot be caught, as in compiled code.
+    not accept the shape, or where its last feature map cannot be caught, as in compiled code.
     """
     channels, height, width = images.shape[1:]
     field = receptive_field(model, (channels, height, width)).network
@@ -25,12 +25,12 @@ def run_to_last_map(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor, L
     with catch:
         output = network(images)
     if catch.found is None:
-        raise EmberfieldError(f"the last map, {field.map_size} at the layer {field.name!r}, could not be caught")
+        raise EmberfieldError(f"the feature map {field.map_size} of the layer {field.name!r} could not be caught")
     return catch.found, output, field
 
 
 class _Catch(TorchFunctionMode):
-    """Keeps the last result of the map's size that its layer made, or any layer if its own only lays it out."""
+    """Keeps the last result of the field's map size that its layer made, or any layer if its own only lays it out."""
 
     def __init__(self, running: Running, field: LayerField) -> None:
         super().__init__()

@@ -1,0 +1,72 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from framework.errors import EmberfieldError
+from framework.inspection import Finding
+from framework.report.calibration import reliability
+from framework.report.predictions import Predictions
+from framework.report.sections import HEADINGS, Evidence, report_text
+
+PREDICTIONS = Predictions(np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), np.array([0, 1]), ("ant", "bee"))
+EVIDENCE = Evidence(
+    title="c1c2c3c40 on made_up",
+    figures=[("test accuracy", "50.00 %")],
+    warnings=["The run stopped after epoch 1 of 2."],
+    findings=[Finding("parameters", 1234, "at most 1,000", False, "c1.conv.weight")],
+    source={"network.py": "import torch"},
+    torchsummary="Total params: 1,234",
+    transforms="A.HorizontalFlip()",
+    training_log="epoch 1",
+    readme_url=None,
+    command="python -m recipes.example",
+    predictions=PREDICTIONS,
+    reliability=reliability(PREDICTIONS),
+    mistakes=1,
+    explained=1,
+    trained=True,
+)
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^## (.*)$", text, re.MULTILINE)
+
+
+def test_a_report_holds_warnings_figures_constraints_and_every_section() -> None:
+    text = report_text(EVIDENCE)
+    assert text.startswith("# c1c2c3c40 on made\\_up\n\n> **The run stopped after epoch 1 of 2.**\n\n")
+    assert "| ✗ | parameters | 1,234 | at most 1,000 | c1.conv.weight |" in text
+    assert "| test accuracy | 50.00 % |" in text
+    assert headings(text)[1 : 1 + len(HEADINGS)] == list(HEADINGS)
+    assert headings(text)[-1] == "How to get it again"
+    for part in ("import torch", "Total params: 1,234", "A.HorizontalFlip()", "epoch 1", "python -m recipes.example"):
+        assert f"\n{part}\n```" in text
+    assert "| bee | ant | 1 |" in text  # the mistake
+    for name in ("augmented_samples", "curves", "confusion", "calibration", "mistakes", "grad_cam", "field_of_view"):
+        assert f"]({name}.png)" in text
+
+
+def test_a_recipe_has_its_own_sections_by_name_or_function() -> None:
+    own = {"1. Log": "training_log", "2. Words": lambda evidence: [f"About {evidence.title}."]}
+    text = report_text(EVIDENCE, own)
+    assert headings(text)[:4] == ["What was declared of the network", "1. Log", "2. Words", "Curves"]
+    assert "About c1c2c3c40 on made_up." in text
+    assert "The README" not in text
+
+
+def test_an_unknown_section_names_the_valid_ones() -> None:
+    with pytest.raises(
+        EmberfieldError, match="unknown report section 'curve', did you mean 'curves'. Valid: calibration"
+    ):
+        report_text(EVIDENCE, {"Curve": "curve"})
+
+
+def test_a_run_without_an_epoch_or_a_mistake_says_so() -> None:
+    right = Predictions(PREDICTIONS.probabilities, np.array([0, 0]), PREDICTIONS.class_names)
+    text = report_text(replace(EVIDENCE, trained=False, training_log="", predictions=right, mistakes=0, findings=[]))
+    assert text.count("No epoch was completed.") == 2
+    assert "There are no mistakes." in text and "Every test image was classified correctly." in text
+    assert "Nothing was declared of the network." in text
+    assert "curves.png" not in text and "mistakes.png" not in text
