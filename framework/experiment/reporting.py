@@ -59,7 +59,7 @@ def write_report(
             figures=figures(reported),
             warnings=warnings(reported),
             findings=reported.findings,
-            source={path: (files.source / path).read_text(encoding="utf-8") for path in environment["source"]},
+            source=read_source(files, environment["source"]),
             torchsummary=files.torchsummary.read_text(encoding="utf-8"),
             transforms=files.transforms.read_text(encoding="utf-8"),
             training_log=files.training_log.read_text(encoding="utf-8"),
@@ -119,3 +119,15 @@ def read_environment(run: RunDirectory) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RunDirectoryError(f"{run.environment} cannot be read: {error}") from error
     raise RunDirectoryError(f"{run.environment} does not list the network's code: the run is of an older version")
+
+
+def read_source(run: RunDirectory, listed: list[str]) -> dict[str, str]:
+    """The network's code by path, then what it was changed to; RunDirectoryError for a path out of its folder."""
+    changed = sorted(path.relative_to(run.source).as_posix() for path in run.source.glob("since-step-*/**/*.py"))
+    found = {}
+    for name in (*listed, *changed):
+        path = run.source / name
+        if not path.resolve().is_relative_to(run.source.resolve()):
+            raise RunDirectoryError(f"{run.environment} names code outside of the run: {name}")
+        found[name] = path.read_text(encoding="utf-8")
+    return found

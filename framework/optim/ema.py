@@ -7,7 +7,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 logger = logging.getLogger(__name__)
 
-FIRST_WEIGHTS = 0.01
+FIRST_WEIGHTS = 0.05
 """The share of the first weights in the average at the end of a run above which a warning is due."""
 
 

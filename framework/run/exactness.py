@@ -15,7 +15,7 @@ def machine_of(device: torch.device, processes: int) -> dict[str, str | int]:
         "processor": processor_name() or "unknown",
         "instruction set": torch.backends.cpu.get_cpu_capability(),
         "ONEDNN_MAX_CPU_ISA": os.environ.get("ONEDNN_MAX_CPU_ISA", "not set"),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "processes": processes,
         "device": device.type,
     }

@@ -1,5 +1,6 @@
 """Training as a whole: that it learns, survives, stops and refuses as promised."""
 
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.file_format import load_checkpoint
-from framework.checkpoint.manager import checkpoint_paths
+from framework.checkpoint.manager import checkpoint_paths, write_checkpoint
 from framework.checkpoint.training_state import reported_weights
 from framework.checkpoint.writer import snapshot
 from framework.config import Config, MachineConfig, OptimizationConfig
@@ -24,7 +25,7 @@ from framework.errors import CheckpointError, EmberfieldError, NonFiniteError
 from framework.losses.distillation import Teacher
 from framework.optim.optimizers import make_optimizer
 from framework.run.directory import RunDirectory
-from framework.run.history import EpochMetrics
+from framework.run.history import EpochMetrics, best_epoch
 from tests.framework.small_training import CPU, SmallTraining, make_small_training, small_network
 
 
@@ -140,12 +141,84 @@ def test_without_held_out_images_nothing_is_validated_and_nothing_is_best(tmp_pa
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoints"]
 
 
-def test_best_is_the_earliest_epoch_of_the_highest_accuracy(tmp_path: Path) -> None:
+def test_best_is_the_epoch_of_the_highest_accuracy(tmp_path: Path) -> None:
     training = make_small_training(tmp_path / "run", epochs=4)
     training.run()
-    accuracies = [record["val_accuracy"] for record in training.state.history]
+    epochs = [(metrics["val_accuracy"], -metrics["val_loss"]) for metrics in training.state.history]
     best = load_checkpoint(tmp_path / "run" / "best.pt")
-    assert len(best["history"]) == accuracies.index(max(accuracies)) + 1
+    assert len(best["history"]) == epochs.index(max(epochs)) + 1
+
+
+def test_of_equal_accuracies_the_lower_loss_is_best_and_of_equal_losses_the_earlier() -> None:
+    history = [
+        {"epoch": epoch, "val_accuracy": accuracy, "val_loss": loss}
+        for epoch, (accuracy, loss) in enumerate([(0.9, 0.1), (1.0, 0.4), (1.0, 0.2), (1.0, 0.2), (1.0, 0.3)], 1)
+    ]
+    best = best_epoch(history)
+    assert best is not None and best["epoch"] == 3
+
+
+class NoNumber(nn.Module):
+    """A network that learns, but whose output is not a number in evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = small_network()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) if self.training else self.body(x) * float("nan")
+
+
+def test_a_validation_that_is_not_a_number_is_an_error_like_a_step(tmp_path: Path) -> None:
+    training = make_small_training(tmp_path / "run", network=NoNumber, epochs=2)
+    with pytest.raises(NonFiniteError, match="the validation after epoch 1: loss nan; the weights are not finite"):
+        training.run()
+    assert training.logged == [] and not (tmp_path / "run" / "best.pt").exists()
+
+
+def test_an_average_that_is_longer_than_the_run_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_small_training(tmp_path / "fits", ema_decay=0.8)
+    assert caplog.messages == []
+    make_small_training(tmp_path / "long", ema_decay=0.999)
+    assert caplog.messages[0].startswith("ema_decay 0.999 is too long for 40 steps: 96 % of the average will still be")
+    assert caplog.messages[0].endswith("Try at most 0.926")
+
+
+def test_another_number_of_threads_at_a_resume_is_kept_as_a_reason_not_to_be_exact(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    first = make_small_training(tmp_path / "run", epochs=1)
+    first.run()
+    assert first.state.inexact == []
+    try:
+        torch.set_num_threads(threads + 1)
+        for _ in range(2):  # what was once inexact stays so
+            again = make_small_training(tmp_path / "run", epochs=1)
+            again.resume()
+            assert again.state.inexact == [f"threads was {threads} and is now {threads + 1}"]
+            again.run()
+            write_checkpoint(RunDirectory(tmp_path / "run"), again.state.step, again.state.state_dict(), keep=3)
+    finally:
+        torch.set_num_threads(threads)
+
+
+class DrawsElsewhere(nn.Module):
+    """A network that draws from the generators of Python and NumPy, not of torch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = small_network()
+
+    def forward(self, x: Tensor) -> Tensor:
+        factor = random.uniform(0.5, 1.5) * np.random.uniform(0.5, 1.5) if self.training else 1.0  # noqa: NPY002
+        return self.body(x * factor)
+
+
+def test_draws_from_python_and_numpy_are_keyed_on_the_step_too(tmp_path: Path) -> None:
+    whole = make_small_training(tmp_path / "whole", network=DrawsElsewhere)
+    whole.run()
+    random.random()
+    parts = interrupted(tmp_path / "parts", 1, network=DrawsElsewhere)
+    assert_equal_states(whole.state.state_dict(), parts.state.state_dict())
 
 
 def test_reported_weights_are_the_averaged_ones(tmp_path: Path) -> None:
