@@ -72,11 +72,9 @@ def make_training(
     optimizer = make_optimizer(network, config.optimization)
     total_steps = config.training.epochs * data.sampler.epoch_length
     schedule = make_schedule(optimizer, total_steps, config.optimization)
-    guard = NonFiniteGuard(
-        config.safety.nonfinite_limit if config.safety.on_nonfinite == "skip" else 0,
-        lambda step: data.sampler.samples(step).tolist(),
-        every=1 if device.type == "cpu" else CHECK_EVERY,
-    )
+    limit = config.safety.nonfinite_limit if config.safety.on_nonfinite == "skip" else 0
+    every = 1 if device.type == "cpu" else CHECK_EVERY
+    guard = NonFiniteGuard(limit, lambda step: data.sampler.samples(step).tolist(), every=every)
     step = training_step(
         network,
         optimizer,

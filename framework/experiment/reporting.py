@@ -10,6 +10,7 @@ import torch
 from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.loaded_model import load_model
 from framework.checkpoint.manager import checkpoint_paths
+from framework.config import Config
 from framework.data.data_module import setup
 from framework.data.image_data import ImageData, Named
 from framework.data.loader import evaluation_batch_size
@@ -48,8 +49,8 @@ def write_report(
         raise EmberfieldError(
             f"--readme-url is {readme_url!r}; it takes a link like https://example.org/README.md or ../README.md"
         )
-    environment = read_environment(run.directory)
-    reported = read_run(experiment, run, data, arch, device)
+    config, environment = run.config, read_environment(run.directory)
+    reported = read_run(experiment, run, config, data, arch, device)
     files, folder = run.directory, run.path / "report" if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,9 +81,11 @@ def write_report(
     return markdown, page
 
 
-def read_run(experiment: "Experiment", run: Run, data: Named, arch: str | None, device: torch.device) -> ReportedRun:
+def read_run(
+    experiment: "Experiment", run: Run, config: Config, data: Named, arch: str | None, device: torch.device
+) -> ReportedRun:
     """A run's network, on its images. Raises as `write_report` does."""
-    config, images = run.config, data if isinstance(data, ImageData) else None
+    images = data if isinstance(data, ImageData) else None
     if data is not None and images is None:
         config = config.updated(data_settings({"data": data}))
     model = load_model(experiment.package(), run.path, device, arch)

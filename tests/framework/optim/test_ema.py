@@ -6,8 +6,8 @@ from framework.optim.ema import make_ema
 
 def test_the_average_moves_by_its_decay_in_parameters_and_buffers() -> None:
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    average = make_ema(model, 0.75)
-    assert average is not None and make_ema(model, None) is None
+    average = make_ema(model, 0.75, total_steps=100)
+    assert average is not None and make_ema(model, None, total_steps=100) is None
     before = [tensor.clone() for tensor in average.module.state_dict().values()]
     average.update_parameters(model)  # the first takes the weights as they are
     with torch.no_grad():
