@@ -85,12 +85,12 @@ def interrupted(folder: Path, at_epoch: int, **settings: object) -> SmallTrainin
     return second
 
 
-@pytest.mark.parametrize("cutmix", [0.0, 0.5])
+@pytest.mark.parametrize("settings", [{}, {"cutmix": 0.5}, {"optimizer": "muon"}, {"optimizer": "adamw", "lr": 0.01}])
 @pytest.mark.parametrize("at_epoch", [0, 1, 3])
-def test_resume_ends_with_the_same_bits(tmp_path: Path, at_epoch: int, cutmix: float) -> None:
-    whole = make_small_training(tmp_path / "whole", cutmix=cutmix)
+def test_resume_ends_with_the_same_bits(tmp_path: Path, at_epoch: int, settings: dict[str, object]) -> None:
+    whole = make_small_training(tmp_path / "whole", **settings)
     whole.run()
-    parts = interrupted(tmp_path / "parts", at_epoch, cutmix=cutmix)
+    parts = interrupted(tmp_path / "parts", at_epoch, **settings)
     assert_equal_states(whole.state.state_dict(), parts.state.state_dict())
     assert without_clock(whole.state.history) == without_clock(parts.state.history)
     for name in ("checkpoints/step-000000040.pt", "best.pt"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,11 +37,19 @@ def start(folder: Path, *arguments: str, threads: int = 1) -> "subprocess.Comple
     return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network and a run that was killed after the first of two epochs, not to be changed."""
+    folder = tmp_path_factory.mktemp("killed")
+    (folder / "mine.py").write_text(NETWORK)
+    assert start(folder, "-c", KILLED, *OPTIONS, "--out", "run").returncode == -9
+    return folder
+
+
 @pytest.fixture
-def stopped(tmp_path: Path) -> Path:
-    """A folder with a network and a run that was killed after the first of two epochs."""
-    (tmp_path / "mine.py").write_text(NETWORK)
-    assert start(tmp_path, "-c", KILLED, *OPTIONS, "--out", "run").returncode == -9
+def stopped(killed: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

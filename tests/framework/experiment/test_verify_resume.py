@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.framework.experiment.running import ROOT
 
 COMMAND = (
@@ -12,8 +14,9 @@ COMMAND = (
 )
 
 
+@pytest.mark.skipif(not os.environ.get("EMBERFIELD_SOAK"), reason="test_outsider has a short form: make soak")
 def test_a_killed_run_is_proved_equal() -> None:
-    """By Muon here; by SGD, with a loss term and a handler, in `test_outsider`."""
+    """By Muon; by SGD, with a loss term and a handler, in `test_outsider`."""
     options = ("--preset", "speedrun", "--batch-size", "32", "--limit-batches", "10")
     command = [sys.executable, *COMMAND, *options, "--kills", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
