@@ -454,3 +454,24 @@ def test_training_without_overridden_operators_computes_nearly_the_same(tmp_path
     for training in runs:
         training.run()
     assert runs[0].logged[0]["loss"] == pytest.approx(runs[1].logged[0]["loss"], rel=1e-4)
+
+
+class Confident(nn.Module):
+    """Logits far from each other, whatever the weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = small_network()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 100 * self.body(x)
+
+
+def test_label_smoothing_is_in_the_loss_that_is_trained_on(tmp_path: Path) -> None:
+    losses = []
+    for smoothing in (0.0, 0.5):
+        settings = {"epochs": 1, "label_smoothing": smoothing, "lr": 1e-9, "ema_decay": None}
+        training = make_small_training(tmp_path / str(smoothing), network=Confident, **settings)
+        training.run()
+        losses.append(training.logged[0]["loss"])
+    assert losses[1] != pytest.approx(losses[0], rel=0.01)  # at the same weights and images
