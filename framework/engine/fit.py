@@ -20,7 +20,7 @@ from framework.errors import StoppedError
 from framework.run.directory import RunDirectory
 from framework.run.environment import default_workers
 from framework.run.history import EpochMetrics
-from framework.run.progress import show_progress
+from framework.run.progress import estimate_time, show_progress
 from framework.run.signals import Stop
 
 
@@ -62,7 +62,9 @@ def fit(
     trainer.add_event_handler(Events.ITERATION_COMPLETED, manager.save_if_due)
     trainer.add_event_handler(Events.ITERATION_COMPLETED, check)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, end_epoch)
-    show_progress(trainer)
+    if processes.is_main:
+        show_progress(trainer)
+        estimate_time(trainer, on_cpu=device.type == "cpu")
     with stop.deferring(), closing(manager):
         try:
             if state.step // epoch_length > len(state.history):  # stopped between an epoch's last step and its end
@@ -76,7 +78,7 @@ def fit(
         except StoppedError as stopped:
             manager.save()
             manager.close()
-            raise StoppedError(f"{stopped}; the same command with --resume goes on from {manager.newest}") from None
+            raise StoppedError(f"{stopped}, kept in {manager.newest}") from None
 
 
 def _validation(

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -20,12 +21,12 @@ from framework.data.image_data import ImageData
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
 from framework.engine.training import Extensions, make_training
-from framework.errors import EmberfieldError, RunDirectoryError
+from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import describe, record_results, record_start
 from framework.experiment.code_changes import changed_code
 from framework.experiment.run import Run
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
-from framework.inspection import Finding, check, require
+from framework.inspection import Finding, check, parameter_count, require
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
 from framework.run.directory import RunDirectory, finished, open_run_directory
@@ -80,7 +81,11 @@ def run_training(
                 loss_terms=experiment.loss_terms, metrics=experiment.metrics, handlers=experiment.handlers
             )
             images = own_images(experiment, config) if images is None else images
-            train(config, run, stop, experiment.package(), images=images, extensions=extensions)
+            try:
+                train(config, run, stop, experiment.package(), images=images, extensions=extensions)
+            except StoppedError as stopped:
+                command = f"python {' '.join(experiment.launcher)} --resume --out {shlex.quote(str(folder))}"
+                raise StoppedError(f"{stopped}; to go on: {command}") from None
     return Run(folder)
 
 
@@ -112,6 +117,8 @@ def train(
     with init_distributed(device, config.training.batch_size) as processes:
         data = setup(config, images, rank=processes.rank, world_size=processes.world_size)
         network, findings = build_network(config, data, networks, device)
+        if processes.is_main:
+            announce(run, config, data, network, findings, device)
         # A used directory goes on from its newest checkpoint, with the precision that it began with.
         point = processes.broadcast_object(resume_point(run, data.data) if processes.is_main else None)
         metadata = point.metadata if point else processes.broadcast_object(describe(config, data, network, device))
@@ -139,6 +146,32 @@ def train(
             run_on(extensions=extensions, processes=processes)
     if processes.is_main:  # the test images, once
         record_results(run, config, data, state, log, networks, device, extensions)
+
+
+def announce(
+    run: RunDirectory,
+    config: Config,
+    data: DataModule,
+    network: nn.Module,
+    findings: Sequence[Finding],
+    device: torch.device,
+) -> None:
+    """Logs what is about to be trained, on what, and where it goes."""
+    images, side = data.data, config.data.image_size
+    counts = (f"{len(group):,}" for group in (data.sampler.indices, data.held_out, images.test_labels))
+    held = sum(finding.holds for finding in findings)
+    parameters, threads = f"{parameter_count(network):,}", torch.get_num_threads()
+    computing = f"{device}, {threads} threads" if device.type == "cpu" else str(device)
+    for line in (
+        "data {}: {} training, {} validation, {} test images, {} classes".format(
+            images.name, *counts, images.num_classes
+        ),
+        f"network {config.network.arch}: {side}x{side} pixels, {parameters} parameters, "
+        f"{held} of {len(findings)} constraints hold",
+        f"device {computing}, precision {config.machine.precision}",
+        f"run directory {run.path}",
+    ):
+        logger.info("%s", line)
 
 
 def build_network(

@@ -67,7 +67,7 @@ def stop_on_signals() -> Iterator[Stop]:
             signal.signal(number, stop._handle)
         yield stop
     except _Interruption:
-        raise StoppedError(f"stopped by {stop.asked}; the same command with --resume goes on") from None
+        raise StoppedError(f"stopped by {stop.asked}") from None
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -29,7 +29,7 @@ def test_every_epoch_is_logged_once_and_a_resume_cuts_back(tmp_path: Path, caplo
     assert [json.loads(line) for line in lines(run.log)] == RECORDS[:3]
     said = caplog.messages
     assert lines(run.training_log) == said
-    assert said[0].startswith("epoch 1/4  loss 1.0000  accuracy  50.00%  val loss 1.0000  val accuracy  25.00%")
+    assert said[0].startswith("epoch 1/4  loss 1.0000 acc 50.00%  val loss 1.0000 acc 25.00%  lr 0.1 1s")
     with run.log.open("a") as file:
         file.write('{"epoch": 4, "lo')  # killed in the middle of a line
     again = EpochLog(run, 4, RECORDS[:2])
