@@ -111,6 +111,8 @@ def train(
     device = choose_device(config.machine.device)
     with init_distributed(device, config.training.batch_size) as processes:
         data = setup(config, images, rank=processes.rank, world_size=processes.world_size)
+        if processes.is_main and data.shared_warning:
+            logger.warning("%s: %s", data.data.name, data.shared_warning)
         network, findings = build_network(config, data, networks, device)
         # A used directory goes on from its newest checkpoint, with the precision that it began with.
         point = processes.broadcast_object(resume_point(run, data.data) if processes.is_main else None)
