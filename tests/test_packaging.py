@@ -18,6 +18,7 @@ from framework.run.environment import PACKAGES
 from tests.test_arrows import MAY_IMPORT, MODULES, OURS, ROOT, imported_modules
 
 DISTRIBUTION = {
+    "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "ignite": "pytorch-ignite",
     "markdown_it": "markdown-it-py",

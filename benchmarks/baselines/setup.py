@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from architectures import create
+from framework.data.preprocessing import Preprocessing
 from framework.data.registry import cache_folder, open_data
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -73,7 +74,7 @@ class Setup:
 
     def images(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """The training images (N, 32, 32, 3) and their labels (N,) of `data`, or of `dataset` by name."""
-        found = open_data(path=self.data, dataset=self.dataset, image_size=32, cache=cache_folder())
+        found = open_data(path=self.data, dataset=self.dataset, preprocessing=Preprocessing(32), cache=cache_folder())
         return found.train_images, found.train_labels
 
 

@@ -7,13 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from framework.config.declaration import parse_color
+from framework.config.sections import FITS
+from framework.data.preprocessing import Preprocessing
 from framework.data.statistics import Statistics
-from framework.errors import CheckpointError
+from framework.errors import CheckpointError, EmberfieldError
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelMetadata:
-    """The network's name and options, the images it was trained on, and how it computed."""
+    """The network's name and options, the images it was trained on, and how it computed.
+
+    The defaults are how images became inputs before a file said so: stretched to squares, transparency left out.
+    """
 
     arch: str
     arch_options: dict[str, Any]
@@ -26,6 +32,8 @@ class ModelMetadata:
     data_hash: str
     precision: str
     augment_on: str
+    fit: str = "stretch"
+    background: str | None = None
 
     @property
     def statistics(self) -> Statistics:
@@ -37,6 +45,11 @@ class ModelMetadata:
         """(C, H, W) of an image."""
         return self.in_channels, self.image_size, self.image_size
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How an image becomes an input of the network."""
+        return Preprocessing(self.image_size, self.fit, self.background)
+
     def as_text(self) -> dict[str, str]:
         """Every field as JSON, for the metadata of a file of another format."""
         return {name: json.dumps(value) for name, value in dataclasses.asdict(self).items()}
@@ -45,12 +58,14 @@ class ModelMetadata:
     def parse(cls, content: object, source: str) -> "ModelMetadata":
         """Metadata out of a file, whose name in errors is `source`.
 
-        Raises CheckpointError if a field is missing, unknown or of a wrong kind.
+        Raises CheckpointError if a field without a default is missing, or one is unknown or of a wrong kind.
         """
-        if not isinstance(content, Mapping) or content.keys() != {item.name for item in dataclasses.fields(cls)}:
+        names = {item.name for item in dataclasses.fields(cls)}
+        required = {item.name for item in dataclasses.fields(cls) if item.default is dataclasses.MISSING}
+        if not isinstance(content, Mapping) or not required <= content.keys() <= names:
             raise CheckpointError(f"{source} does not describe its network")
         for name, valid in _VALID.items():
-            if not valid(content[name]):
+            if name in content and not valid(content[name]):
                 raise CheckpointError(f"{source} describes its network wrongly: {name} is {str(content[name])[:100]!r}")
         channels = content["in_channels"]
         if not len(content["mean"]) == len(content["std"]) == channels:
@@ -62,6 +77,14 @@ class ModelMetadata:
 
 def _text(value: object) -> bool:
     return isinstance(value, str)
+
+
+def _color(value: str) -> bool:
+    try:
+        parse_color(value)
+    except EmberfieldError:
+        return False
+    return True
 
 
 def _count(value: object) -> bool:
@@ -84,4 +107,6 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "data_hash": _text,
     "precision": _text,
     "augment_on": _text,
+    "fit": lambda value: _text(value) and value in FITS,
+    "background": lambda value: value is None or (_text(value) and _color(value)),
 }

@@ -57,6 +57,15 @@ def parse_interval(text: str) -> tuple[float | None, int | None]:
     raise EmberfieldError(f"checkpoint_every is {text!r}; it takes seconds like '60s' or a number of steps like '500'")
 
 
+def parse_color(text: str) -> tuple[int, int, int]:
+    """Red, green and blue, each 0 to 255, of 'white', 'black' or '#rrggbb'. Raises EmberfieldError for another text."""
+    digits = {"white": "#ffffff", "black": "#000000"}.get(text, text)
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", digits):
+        raise EmberfieldError(f"background is {text!r}; it takes white, black or #rrggbb, as in #ffe4c4")
+    red, green, blue = bytes.fromhex(digits[1:])
+    return red, green, blue
+
+
 def takes_texts(hint: Any) -> bool:
     """Whether a setting of this type is a list of texts."""
     return any(typing.get_args(kind) == (str, ...) for kind in (hint, *typing.get_args(hint)))

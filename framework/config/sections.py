@@ -7,8 +7,11 @@ so an option needs no prefix. Nothing heavy is imported: the command line answer
 from collections.abc import Mapping
 from typing import Any
 
-from framework.config.declaration import parse_interval, section, setting
+from framework.config.declaration import parse_color, parse_interval, section, setting
 from framework.seeding import LARGEST_SEED
+
+FITS = ("stretch", "crop", "pad")
+"""What may become of images that are not square."""
 
 
 @section
@@ -21,6 +24,14 @@ class DataConfig:
     data: str | None = setting(None, "a folder with train/<class>/* and test/<class>/*, or a .npz file", resumable=True)
     dataset: str | None = setting(None, "a registered data set, by name", resumable=True)
     image_size: int = setting(32, "height and width that images are resized to, in pixels", min=8, max=4096)
+    fit: str = setting(
+        "stretch",
+        "what becomes of images that are not square: stretched, cropped to their middle, or padded with the background",
+        choices=FITS,
+    )
+    background: str = setting(
+        "white", "the color under transparent pixels: white, black or #rrggbb, as in #ffe4c4", parse=parse_color
+    )
     val_size: int | None = setting(None, "training images held out for validation; a tenth without it", min=0)
 
 

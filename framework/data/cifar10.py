@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from framework.data.image_data import ImageData, Images, Labels, resize_all
+from framework.data.image_data import ImageData, Images, Labels
+from framework.data.preprocessing import Preprocessing, fit_images
 from framework.errors import DataError
 
 CONNECT_SECONDS = 10.0
@@ -41,7 +42,8 @@ def load_cifar10(root: Path, image_size: int, *, download: bool = True) -> Image
         raise DataError(f"CIFAR-10 cannot be had ({error}). {HOW_TO_GET_IT}") from error
 
     def arrays(part: CIFAR10) -> tuple[Images, Labels]:
-        return resize_all(np.ascontiguousarray(part.data), image_size), np.array(part.targets, np.int64)
+        images = fit_images(np.ascontiguousarray(part.data), Preprocessing(image_size))
+        return images, np.array(part.targets, np.int64)
 
     return ImageData("cifar10", *arrays(train), *arrays(test), tuple(train.classes))
 

@@ -9,20 +9,28 @@ import torch
 from torch.utils.data import DataLoader
 
 from framework.config import Config
-from framework.data.augment import Augmentation, build_augmentation
+from framework.data.augment import Augmentation, build_augmentation, require_same_format
 from framework.data.augment.cutmix import CutMix
+from framework.data.checks import require_all_classes_trained, require_trainable, shared_images
 from framework.data.image_data import ImageData, Labels
 from framework.data.loader import DeviceLoader, evaluation_batches, worker_loader
+from framework.data.preprocessing import Preprocessing
 from framework.data.registry import cache_folder, open_data
 from framework.data.rendering import Batch, TrainingImages
 from framework.data.sampler import TrainingSampler
 from framework.data.splits import train_val_split
 from framework.data.statistics import Statistics, channel_statistics
 
+TRIED = 8
+"""Training images that the transforms are tried on."""
+
 
 @dataclass(frozen=True)
 class DataModule:
-    """What a training reads; `held_out` are the indices of the training images for validation."""
+    """What a training reads; `held_out` are the indices of the training images for validation.
+
+    `shared` is what `shared_images` gives.
+    """
 
     data: ImageData
     statistics: Statistics
@@ -30,6 +38,7 @@ class DataModule:
     training: TrainingImages
     sampler: TrainingSampler
     held_out: Labels
+    shared: tuple[int, int] = (0, 0)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -38,9 +47,21 @@ class DataModule:
 
     @property
     def warnings(self) -> list[str]:
-        """What has to stand beside the figures of a dry run; nothing for any other."""
+        """What has to stand beside the figures: that the run was a dry one, or test images were trained on."""
         limit = self.sampler.limit
-        return [f"A dry run: every epoch and every test was cut off after {limit} batches."] if limit else []
+        dry = f"A dry run: every epoch and every test was cut off after {limit} batches."
+        return [said for said in (dry if limit else "", self.shared_warning) if said]
+
+    @property
+    def shared_warning(self) -> str:
+        """What to say of the test images that are training images too; empty if there are none."""
+        test, train = self.shared
+        if not test:
+            return ""
+        return (
+            f"{test:,} of {len(self.data.test_labels):,} test images are training images too, pixel by pixel "
+            f"({train:,} copies): the test accuracy flatters the network."
+        )
 
     def train_loader(
         self, start: int, stop: int, *, augment_on: str, device: torch.device, workers: int = 0
@@ -66,13 +87,18 @@ class DataModule:
 def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world_size: int = 1) -> DataModule:
     """Opens the images that a configuration names, or takes `data`, and lays out the training of this process.
 
-    Mean and deviation are those of all training images. Raises DataError and EmberfieldError as the parts do.
+    Mean and deviation are those of all training images. Raises DataError for labels that leave a
+    class empty, and EmberfieldError for transforms that do not fit the images.
     """
     data = open_images(config) if data is None else data
+    require_trainable(data)
     statistics = channel_statistics(data.train_images)
     val_size = len(data.train_labels) // 10 if config.data.val_size is None else config.data.val_size
     trained, held_out = train_val_split(data.train_labels, val_size, config.training.seed)
+    require_all_classes_trained(data, trained, val_size)
     augmentation = build_augmentation(config.augmentation.transforms, [255 * mean for mean in statistics.mean])
+    spread = trained[:: -(-len(trained) // TRIED)]
+    require_same_format(augmentation, [np.array(data.train_images[index]) for index in spread])
     training = TrainingImages(
         images=data.train_images,
         labels=data.train_labels,
@@ -89,10 +115,11 @@ def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world
         rank=rank,
         world_size=world_size,
     )
-    return DataModule(data, statistics, augmentation, training, sampler, held_out)
+    return DataModule(data, statistics, augmentation, training, sampler, held_out, shared_images(data))
 
 
 def open_images(config: Config) -> ImageData:
     """The images that a configuration names, with the user's cache."""
     path = Path(config.data.data) if config.data.data else None
-    return open_data(path=path, dataset=config.data.dataset, image_size=config.data.image_size, cache=cache_folder())
+    preprocessing = Preprocessing(config.data.image_size, config.data.fit, config.data.background)
+    return open_data(path=path, dataset=config.data.dataset, preprocessing=preprocessing, cache=cache_folder())

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from framework.data.image_data import ImageData, resize_all
+from framework.data.image_data import ImageData
+from framework.data.preprocessing import Preprocessing, fit_images
 
 
 def load_digits(image_size: int) -> ImageData:
@@ -15,7 +16,7 @@ def load_digits(image_size: int) -> ImageData:
 
     bunch = datasets.load_digits()
     grey = np.round(bunch.images * (255 / 16)).astype(np.uint8)
-    images = resize_all(np.repeat(grey[..., None], 3, axis=3), image_size)
+    images = fit_images(np.repeat(grey[..., None], 3, axis=3), Preprocessing(image_size))
     labels, every = bunch.target.astype(np.int64), np.arange(len(images))
     train, test = train_test_split(every, test_size=0.2, random_state=0, stratify=labels)
     names = tuple(str(name) for name in bunch.target_names)

@@ -50,6 +50,8 @@ def describe(config: Config, data: DataModule, network: nn.Module, device: torch
         data_hash=data.data.fingerprint(),
         precision=choose_precision(config.machine.precision, network, data.input_shape, device),
         augment_on=choose_augment_on(config.machine.augment_on, data.training, device),
+        fit=config.data.fit,
+        background=config.data.background,
     )
 
 

@@ -8,8 +8,8 @@ import torch
 from ignite.metrics import Metric
 
 from framework.checkpoint.loaded_model import LoadedModel, require_same_classes
-from framework.data.folder import read_image
 from framework.data.image_data import ImageData
+from framework.data.image_file import read_image
 from framework.data.loader import evaluation_batch_size, evaluation_batches
 from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator, require_finite
@@ -52,7 +52,7 @@ def predict_files(model: LoadedModel, paths: Sequence[Path]) -> list[tuple[str, 
     Raises DataError, naming the file, for an image that cannot be read.
     """
     metadata = model.metadata
-    images = np.stack([read_image(path, metadata.image_size, metadata.in_channels) for path in paths])
+    images = np.stack([read_image(path, metadata.preprocessing, metadata.in_channels) for path in paths])
     batch = torch.from_numpy(images).to(model.device)
     probabilities = model.network(normalize(batch, metadata.statistics)).softmax(dim=1)
     confidences, classes = probabilities.max(dim=1)

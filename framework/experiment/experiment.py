@@ -93,7 +93,7 @@ class Experiment:
         from framework.data.registry import open_named
         from framework.experiment.evaluation import evaluate_model
 
-        images = open_named(data, model.metadata.image_size)
+        images = open_named(data, model.metadata.preprocessing)
         return evaluate_model(model, images, tta=tta, metrics=self.metrics() if self.metrics else None)
 
     def predict(
@@ -131,7 +131,7 @@ class Experiment:
 
         check_format(format, Path(out))
         model = self.load(network, arch=arch, device="cpu")
-        return export_model(model, open_named(data, model.metadata.image_size), format, Path(out))
+        return export_model(model, open_named(data, model.metadata.preprocessing), format, Path(out))
 
     def report(
         self,

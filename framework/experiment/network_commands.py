@@ -59,7 +59,7 @@ def named_images(model: "LoadedModel", data: str | None, dataset: str | None) ->
     """The images that the options name."""
     from framework.data.registry import open_named
 
-    return open_named(data, model.metadata.image_size, dataset)
+    return open_named(data, model.metadata.preprocessing, dataset)
 
 
 @click.command("evaluate", cls=SettingsCommand, short_help="Test a trained network.")

@@ -116,6 +116,8 @@ def train(
     device = choose_device(config.machine.device)
     with init_distributed(device, config.training.batch_size) as processes:
         data = setup(config, images, rank=processes.rank, world_size=processes.world_size)
+        if processes.is_main and data.shared_warning:
+            logger.warning("%s: %s", data.data.name, data.shared_warning)
         network, findings = build_network(config, data, networks, device)
         if processes.is_main:
             announce(run, config, data, network, findings, device)

@@ -23,6 +23,7 @@ PACKAGES = (
     "pytorch-ignite",
     "albumentations",
     "opencv-python-headless",
+    "pillow",
     "torchsummary",
     "tensorboardX",
     "click",

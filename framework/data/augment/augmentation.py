@@ -11,6 +11,7 @@ from framework.data.augment.affine import Affine
 from framework.data.augment.batch_transform import BatchTransform, Params, Size
 from framework.data.augment.coarse_dropout import CoarseDropout
 from framework.data.augment.horizontal_flip import HorizontalFlip
+from framework.errors import EmberfieldError
 from framework.seeding import block_generator, sample_generators
 
 BLOCK = 4096
@@ -23,6 +24,18 @@ BATCH_TRANSFORMS: Mapping[str, Callable[[Any], BatchTransform | None]] = {
     "ShiftScaleRotate": Affine.of,
 }
 """What stands for an albumentations transform, by the name of its class; None for a form that is not covered."""
+
+
+def first_line(error: Exception) -> str:
+    """An error's type, and the first line of its message."""
+    return ": ".join((type(error).__name__, *str(error).splitlines()[:1]))
+
+
+def described(image: object) -> str:
+    """An image's type and shape, e.g. 'uint8 32x32x3'."""
+    if not isinstance(image, np.ndarray):
+        return type(image).__name__
+    return f"{image.dtype} {'x'.join(map(str, image.shape))}"
 
 
 class Augmentation:
@@ -50,10 +63,19 @@ class Augmentation:
         )
 
     def __call__(self, image: npt.NDArray[np.uint8], *, seed: int, epoch: int, sample: int) -> npt.NDArray[np.uint8]:
-        """The image (H, W, C) of this sample of this epoch, augmented; the keys decide every draw."""
+        """The image (H, W, C) of this sample of this epoch, augmented; the keys decide every draw.
+
+        Raises EmberfieldError if a transform fails on it, or gives another type or shape.
+        """
         if self.batch_transforms is None:
             self.pipeline.set_random_state(*sample_generators(seed, epoch, sample))
-            changed: npt.NDArray[np.uint8] = self.pipeline(image=image)["image"]
+            where = f"training image {sample} in epoch {epoch + 1}, {described(image)}"
+            try:
+                changed: npt.NDArray[np.uint8] = self.pipeline(image=image)["image"]
+            except Exception as error:  # albumentations and OpenCV raise any kind
+                raise EmberfieldError(f"the transforms cannot be applied to {where}: {first_line(error)}") from error
+            if described(changed) != described(image):
+                raise EmberfieldError(f"the transforms turn {where}, into {described(changed)}")
             return changed
         block, row = divmod(sample, BLOCK)
         drawn = self._block(seed, epoch, block, image.shape[:2])

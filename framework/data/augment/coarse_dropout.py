@@ -9,6 +9,21 @@ import torch
 from torch import Tensor
 
 from framework.data.augment.batch_transform import Params, Size, apply_where, fill_values, inside
+from framework.errors import EmberfieldError
+
+
+def require_holes_fit(transform: Any, size: Size) -> None:
+    """Raises EmberfieldError if even the smallest hole of albumentations' `transform` is larger than an image.
+
+    A range that only ends beyond the image is cut to it, as albumentations does.
+    """
+    limits = (transform.hole_height_range, transform.hole_width_range)
+    for way, (least, most), side in zip(("high", "wide"), limits, size, strict=True):
+        if limits[0][1] >= 1 and least > side:
+            raise EmberfieldError(
+                f"CoarseDropout's hole of {least:g} to {most:g} pixels does not fit in an image {side} pixels {way}: "
+                "take smaller holes, or a larger --image-size"
+            )
 
 
 @dataclass(frozen=True)

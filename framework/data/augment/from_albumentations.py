@@ -9,10 +9,10 @@ import itertools
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from framework.config.declaration import unknown
-from framework.data.augment.augmentation import Augmentation
+from framework.data.augment.augmentation import Augmentation, first_line
 from framework.errors import EmberfieldError
 
 FORMER_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -28,12 +28,17 @@ FORMER_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 """By transform, today's argument names and the former ones that each replaces: one, or the two ends of a range."""
 
 
+TENSORS = ("totensor", "totensorv2", "totensor3d")
+"""What ends many pipelines and has no place here."""
+
+
 def build_augmentation(transforms: Sequence[Mapping[str, Any]], mean: Sequence[float]) -> Augmentation:
     """The pipeline of declared transforms, e.g. {"name": "CoarseDropout", "max_holes": 1, "fill_value": "mean"}.
 
     `mean` is the data set's mean colour on the scale 0 to 255; a fill of "mean" stands for it, rounded, because
     albumentations cuts fractions off. Raises EmberfieldError for a transform or argument that does not exist, a value
-    that albumentations refuses, or one argument under two names.
+    that albumentations refuses, or one argument under two names. Whether the pipeline fits the images is for
+    `require_same_format`.
     """
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     import albumentations
@@ -52,10 +57,14 @@ def _call(declared: Mapping[str, Any], mean: tuple[float, ...]) -> dict[str, Any
     kinds = {
         name.lower(): kind
         for name, kind in vars(albumentations).items()
-        if inspect.isclass(kind) and issubclass(kind, albumentations.ImageOnlyTransform | albumentations.DualTransform)
+        if inspect.isclass(kind)
+        and issubclass(kind, abstract := albumentations.ImageOnlyTransform | albumentations.DualTransform)
+        and kind not in get_args(abstract)
     }
     given = dict(declared)
     asked = given.pop("name", None)
+    if str(asked).lower() in TENSORS:
+        raise EmberfieldError(f"leave {asked} out: the framework itself normalizes the images and makes them tensors")
     if not isinstance(asked, str) or asked.lower() not in kinds:
         raise EmberfieldError(unknown("transform", str(asked), (kind.__name__ for kind in kinds.values())))
     kind = kinds[asked.lower()]
@@ -79,8 +88,16 @@ def _make(name: str, **arguments: Any) -> Any:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "ShiftScaleRotate is a special case of Affine", UserWarning)
             return getattr(albumentations, name)(**arguments)
-    except (ValueError, TypeError) as error:
-        raise EmberfieldError(f"{name} refuses {arguments}: {error}") from error
+    except Exception as error:  # albumentations raises ValueErrors of several lines, and other kinds
+        raise EmberfieldError(f"{name} refuses {arguments or 'no arguments'}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with which argument, in a line; of pydantic's errors without their context and links."""
+    details = getattr(error.__cause__ or error.__context__, "errors", None)
+    if details is None:
+        return first_line(error)
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}".removeprefix(": ") for each in details())
 
 
 def _todays_names(name: str, given: Mapping[str, Any]) -> dict[str, Any]:

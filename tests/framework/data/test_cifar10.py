@@ -20,6 +20,7 @@ import pytest
 from torchvision.datasets import CIFAR10
 
 import framework.data.cifar10 as cifar10_module
+from framework.data.preprocessing import Preprocessing
 from framework.data.registry import open_data
 from framework.errors import DataError
 
@@ -93,7 +94,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def opened(cache: Path, dataset: str | None = "cifar10") -> str:
-    data = open_data(path=None, dataset=dataset, image_size=32, cache=cache)
+    data = open_data(path=None, dataset=dataset, preprocessing=Preprocessing(32), cache=cache)
     assert data.train_images.shape[1:] == (32, 32, 3)
     return data.name
 
@@ -105,7 +106,7 @@ def test_is_downloaded_once(server: Path, tmp_path: Path, caplog: pytest.LogCapt
     assert opened(tmp_path / "cache", dataset=None) == "cifar10"
     assert Server.requests == []
     assert caplog.messages == []
-    data = open_data(path=tmp_path / "cache" / "cifar10", dataset=None, image_size=32, cache=tmp_path)
+    data = open_data(path=tmp_path / "cache" / "cifar10", dataset=None, preprocessing=Preprocessing(32), cache=tmp_path)
     assert (len(data.train_labels), len(data.test_labels), data.class_names) == (50, 10, tuple(CLASSES))
 
 
@@ -137,7 +138,7 @@ def test_a_spoilt_file_is_unpacked_again_without_a_network(
     file = root / "cifar-10-batches-py" / name
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(DataError, match=f"cifar-10-batches-py/{name} is missing or damaged"):
-        open_data(path=root, dataset=None, image_size=32, cache=tmp_path)
+        open_data(path=root, dataset=None, preprocessing=Preprocessing(32), cache=tmp_path)
     assert opened(tmp_path / "cache") == "cifar10"
 
 

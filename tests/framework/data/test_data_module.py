@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ import torch
 from framework.config import Config
 from framework.data.data_module import setup
 from framework.data.image_data import ImageData
+from framework.errors import DataError, EmberfieldError
 
 CPU = torch.device("cpu")
 
@@ -55,3 +58,28 @@ def test_a_dry_run_is_cut_off_and_alone_has_warnings(data: ImageData) -> None:
     dry = setup(config(limit_batches=2), data)
     assert dry.warnings == ["A dry run: every epoch and every test was cut off after 2 batches."]
     assert dry.sampler.epoch_length == len(list(dry.val_batches(4))) == len(list(dry.test_batches(4))) == 2
+
+
+def test_labels_that_leave_a_class_empty_are_refused(data: ImageData) -> None:
+    ones = dataclasses.replace(data, train_labels=np.maximum(data.train_labels, 1))
+    with pytest.raises(DataError, match=r"no training image has the label 0 \('a'\)"):
+        setup(config(), ones)
+    rare = dataclasses.replace(data, train_labels=np.where(np.arange(200) < 1, 3, data.train_labels % 3))
+    with pytest.raises(EmberfieldError, match=r"--val-size 150 holds out every training image of the label 3 \('d'\)"):
+        setup(config(val_size=150), rare)
+    assert 3 in setup(config(val_size=20), rare).training.labels
+
+
+def test_transforms_are_tried_on_the_images(data: ImageData) -> None:
+    crop = {"name": "RandomCrop", "height": 6, "width": 6}
+    with pytest.raises(EmberfieldError, match="RandomCrop turns uint8 8x8x3 into uint8 6x6x3"):
+        setup(config(transforms=(crop,)), data)
+    setup(config(transforms=(crop, {"name": "PadIfNeeded", "min_height": 8, "min_width": 8})), data)
+
+
+def test_images_that_are_in_both_splits_are_a_warning(data: ImageData) -> None:
+    assert setup(config(), data).shared_warning == ""
+    data.test_images[4] = data.train_images[7]
+    module = setup(config(limit_batches=1), data)
+    assert module.warnings[1] == module.shared_warning
+    assert module.shared_warning.startswith("1 of 90 test images are training images too, pixel by pixel (1 copies)")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from framework.data.image_data import ImageData
+from framework.data.preprocessing import Preprocessing
 from framework.data.registry import open_data
 from framework.errors import DataError
 
@@ -38,7 +39,7 @@ def small_folder(tmp_path: Path) -> Path:
 
 
 def opened(path: Path, cache: Path, *, size: int = 12) -> ImageData:
-    return open_data(path=path, dataset=None, image_size=size, cache=cache)
+    return open_data(path=path, dataset=None, preprocessing=Preprocessing(size), cache=cache)
 
 
 def cached(cache: Path) -> list[Path]:
@@ -117,6 +118,25 @@ def test_each_size_and_each_folder_has_its_own_cache(small_folder: Path, tmp_pat
     for path, size in ((small_folder, 12), (small_folder, 16), (tmp_path / "copy", 12)):
         assert opened(path, tmp_path / "cache", size=size).train_images.shape == (12, size, size, 3)
     assert len(cached(tmp_path / "cache")) == 6
+
+
+def test_each_fit_and_background_has_its_own_cache_which_says_what_was_resized(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            write_picture(tmp_path / "wide" / split / name / "0.png", picture(1, 6, 12))
+            write_picture(tmp_path / "wide" / split / name / "1.png", picture(2))
+    caplog.set_level("INFO", logger="framework")
+    for fit, background in (("stretch", "white"), ("pad", "white"), ("pad", "black")):
+        for _ in range(2):  # decoded, and out of the cache
+            preprocessing = Preprocessing(12, fit, background)
+            data = open_data(path=tmp_path / "wide", dataset=None, preprocessing=preprocessing, cache=tmp_path / "c")
+            corner = {"white": 255, "black": 0}[background]
+            assert fit == "stretch" or (data.train_images[0, 0] == corner).all()
+            assert "wide: 4 of 8 images are resized to 12x12 pixels; 4 are not square" in caplog.messages[-1]
+    assert len(caplog.messages) == 6
+    assert len(cached(tmp_path / "c")) == 6
 
 
 def test_nothing_is_ever_written_into_the_folder(small_folder: Path, tmp_path: Path) -> None:

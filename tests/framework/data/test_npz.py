@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from framework.data.image_data import ImageData
+from framework.data.preprocessing import Preprocessing
 from framework.data.registry import open_data
 from framework.errors import DataError
 
 
 def opened(path: Path, *, size: int = 12) -> ImageData:
-    return open_data(path=path, dataset=None, image_size=size, cache=path.parent / "cache")
+    return open_data(path=path, dataset=None, preprocessing=Preprocessing(size), cache=path.parent / "cache")
 
 
 def write_npz(path: Path, **changes: object) -> Path:
@@ -80,6 +81,24 @@ def test_a_single_array_is_not_an_npz(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", np.zeros(3))
     with pytest.raises(DataError, match=r"is not a \.npz file"):
         opened(tmp_path / "one.npy")
+
+
+def test_names_as_bytes_are_decoded(tmp_path: Path) -> None:
+    names = np.array(["ibis", "Käuz", "emu"])
+    path = write_npz(tmp_path / "bytes.npz", class_names=np.char.encode(names, "utf-8"))
+    assert opened(path).class_names == ("ibis", "Käuz", "emu")
+    with pytest.raises(DataError, match=r"the class name b'K\\xe4uz' is not UTF-8"):
+        opened(write_npz(tmp_path / "latin.npz", class_names=np.char.encode(names, "latin-1")))
+
+
+def test_images_that_are_not_square_are_fitted_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wide = {name: np.full((count, 6, 12), 7, np.uint8) for name, count in (("x_train", 6), ("x_test", 3))}
+    path = write_npz(tmp_path / "wide.npz", **wide)
+    with caplog.at_level("INFO", logger="framework"):
+        data = open_data(path=path, dataset=None, preprocessing=Preprocessing(12, "pad"), cache=tmp_path)
+    assert data.train_images[0, :, 0, 0].tolist() == [255] * 3 + [7] * 6 + [255] * 3
+    (said,) = caplog.messages
+    assert said.startswith("wide.npz: 9 of 9 images are resized to 12x12 pixels; 9 are not square, and are padded")
 
 
 def test_more_names_than_images_are_fine(tmp_path: Path) -> None:

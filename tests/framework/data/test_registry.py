@@ -10,13 +10,14 @@ import pytest
 
 from framework.data import registry
 from framework.data.image_data import ImageData
+from framework.data.preprocessing import Preprocessing
 from framework.data.registry import cache_folder, open_data, open_named
 from framework.data.statistics import channel_statistics
 from framework.errors import DataError, EmberfieldError
 
 
 def opened(path: Path | None, cache: Path, *, size: int = 12, dataset: str | None = None) -> ImageData:
-    return open_data(path=path, dataset=dataset, image_size=size, cache=cache)
+    return open_data(path=path, dataset=dataset, preprocessing=Preprocessing(size), cache=cache)
 
 
 def test_nothing_at_the_path(tmp_path: Path) -> None:
@@ -74,22 +75,24 @@ def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_images_are_named_by_data_set_path_or_taken_from_memory(tmp_path: Path) -> None:
-    digits = open_named("digits", 12)
+    digits = open_named("digits", Preprocessing(12))
     assert (digits.name, digits.train_images.shape[1:]) == ("digits", (12, 12, 3))
-    assert open_named(digits, 99) is digits
+    assert open_named(digits, Preprocessing(99)) is digits
     path = tmp_path / "digits.npz"
     arrays = {"x_train": digits.train_images[:50], "y_train": digits.train_labels[:50]}
     np.savez(path, **arrays, x_test=digits.test_images, y_test=digits.test_labels)
-    assert np.array_equal(open_named(path, 12).train_images, open_named(str(path), 12).train_images)
+    assert np.array_equal(
+        open_named(path, Preprocessing(12)).train_images, open_named(str(path), Preprocessing(12)).train_images
+    )
     with pytest.raises(DataError, match=r"no data at digits:"):
-        open_named(Path("digits"), 12)  # a path is never a data set's name
+        open_named(Path("digits"), Preprocessing(12))  # a path is never a data set's name
     with pytest.raises(EmberfieldError, match="not both"):
-        open_named("digits", 12, dataset="digits")
+        open_named("digits", Preprocessing(12), dataset="digits")
 
 
 def test_a_registered_reader_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_READERS", dict(registry._READERS))
-    digits = open_named("digits", 8)
+    digits = open_named("digits", Preprocessing(8))
     registry.register_dataset(
         "mine", lambda image_size, cache: dataclasses.replace(digits, name=f"{image_size} {cache}")
     )
@@ -99,7 +102,7 @@ def test_a_registered_reader_is_found_by_its_name(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.cifar10
 def test_the_whole_of_cifar10(cifar10_folder: Path) -> None:
-    data = open_data(path=cifar10_folder, dataset=None, image_size=32, cache=cache_folder())
+    data = open_data(path=cifar10_folder, dataset=None, preprocessing=Preprocessing(32), cache=cache_folder())
     assert data.train_images.shape == (50_000, 32, 32, 3)
     assert data.test_images.shape == (10_000, 32, 32, 3)
     assert np.bincount(data.train_labels).tolist() == [5000] * 10

@@ -14,6 +14,7 @@ import torch
 
 from architectures import PRETRAINED, pretrained, pretrained_weights
 from framework.checkpoint.loaded_model import LoadedModel, load_pretrained
+from framework.data.preprocessing import Preprocessing
 from framework.data.registry import open_data
 from framework.data.statistics import normalize
 from framework.experiment.evaluation import evaluate_model
@@ -68,7 +69,7 @@ def test_figures_are_computed_without_tf32(like_cifar10: Path, tmp_path: Path) -
             return torch.zeros(len(images), 10)
 
     seen: list[bool] = []
-    data = open_data(path=like_cifar10, dataset=None, image_size=32, cache=tmp_path)
+    data = open_data(path=like_cifar10, dataset=None, preprocessing=Preprocessing(32), cache=tmp_path)
     trained = load_pretrained(EXPERIMENT.package(), "c1c2c3c40", CPU)
     before = torch.backends.cudnn.allow_tf32
     evaluate_model(LoadedModel(Spy(), trained.metadata, CPU, trained.source), data)

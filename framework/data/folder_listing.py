@@ -1,0 +1,109 @@
+"""Which files of a folder are images of which class, and which are left out."""
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from framework.data.image_file import SUFFIXES
+from framework.errors import DataError
+
+SPLITS = ("train", "test")
+
+
+@dataclass
+class Listing:
+    """The class names, the files and labels of each split by class and then name, and what was left out."""
+
+    classes: tuple[str, ...]
+    files: dict[str, list[tuple[Path, int]]]
+    left_out: Counter[str] = field(default_factory=Counter)
+    subfolders: list[str] = field(default_factory=list)
+
+    def warning(self, path: Path) -> str | None:
+        """What to say of the files that were left out: how many of each suffix, and in which subfolders."""
+        if not self.left_out:
+            return None
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(self.left_out.items()))
+        said = f"{path}: files left out: {self.left_out.total():,} ({kinds})"
+        if any(suffix.lower() not in SUFFIXES for suffix in self.left_out):
+            said += f"; images are {', '.join(SUFFIXES)}"
+        if self.subfolders:
+            said += f"; subfolders of a class are not read: {', '.join(self.subfolders[:5])}"
+            said += f" and {len(self.subfolders) - 5:,} others" if len(self.subfolders) > 5 else ""
+        return said
+
+
+def list_folder(path: Path) -> Listing:
+    """The images of train/<class>/* and test/<class>/*.
+
+    Classes are in alphabetical order, by their names in Unicode's normal form C. What is hidden, by a dot or as
+    __MACOSX, is neither a class nor an image. Raises DataError for a split or class that is missing or empty.
+    """
+    folders = {split: _class_folders(path, split) for split in SPLITS}
+    if odd := sorted(set(folders["train"]) ^ set(folders["test"])):
+        where = "train" if odd[0] in folders["train"] else "test"
+        raise DataError(f"{path}: the class {odd[0]!r} stands in {where}/ alone")
+    classes = tuple(sorted(folders["train"]))
+    listing = Listing(classes, {split: [] for split in SPLITS})
+    for split in SPLITS:
+        for entry in _visible(path / split):
+            if not entry.is_dir():
+                listing.left_out[_suffix(entry.name)] += 1
+        for label, name in enumerate(classes):
+            files = _image_files(path, folders[split][name], listing)
+            listing.files[split] += [(file, label) for file in files]
+    return listing
+
+
+def _class_folders(path: Path, split: str) -> dict[str, Path]:
+    """The class folders of a split by the normal form C of their names, which differs by system and archive."""
+    if not (path / split).is_dir():
+        raise DataError(f"{path} lacks the folder {split}/; it takes train/<class>/* and test/<class>/*")
+    folders: dict[str, Path] = {}
+    for entry in sorted(_visible(path / split), key=lambda entry: entry.name):
+        if entry.is_dir():
+            name = unicodedata.normalize("NFC", entry.name)
+            if name in folders:
+                both = f"{folders[name].name!a} and {entry.name!a}"
+                raise DataError(f"{path / split} holds the class {name!r} twice, in two Unicode forms: {both}")
+            folders[name] = Path(entry.path)
+    if not folders:
+        raise DataError(f"{path / split} holds no class folders")
+    return folders
+
+
+def _image_files(path: Path, folder: Path, listing: Listing) -> list[Path]:
+    files = []
+    for entry in _visible(folder):
+        if entry.is_dir():
+            _leave_out(path, Path(entry.path), listing)
+        elif _suffix(entry.name).lower() in SUFFIXES:
+            files.append(Path(entry.path))
+        else:
+            listing.left_out[_suffix(entry.name)] += 1
+    if not files:
+        raise DataError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
+    return sorted(files)
+
+
+def _leave_out(path: Path, folder: Path, listing: Listing) -> None:
+    """Counts the files of a subfolder of a class, and of its own subfolders."""
+    suffixes = Counter(_suffix(entry.name) for entry in _visible(folder) if not entry.is_dir())
+    if suffixes:
+        listing.left_out += suffixes
+        listing.subfolders.append(str(folder.relative_to(path)))
+    for entry in _visible(folder):
+        if entry.is_dir(follow_symlinks=False):  # a link may lead round in a circle
+            _leave_out(path, Path(entry.path), listing)
+
+
+def _visible(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    with os.scandir(folder) as entries:
+        yield from (entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX")
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix or "without a suffix"

@@ -1,0 +1,83 @@
+"""One image file, decoded: every format that OpenCV reads in eight bits, transparency composited on a background."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from framework.data.image_data import Images
+from framework.data.preprocessing import Preprocessing, composite, fit_image
+from framework.errors import DataError
+
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".webp", ".avif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".jp2"),
+    *(".pbm", ".pgm", ".ppm", ".pnm", ".ras", ".sr", ".hdr", ".pic"),
+)
+"""The formats that are read, by the ending of a file's name; of a moving image the first picture.
+
+OpenCV 5.0.0 reads .pam with red and blue swapped, .pfm without its scale, and .exr not at all.
+"""
+
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+def read_image(path: Path, preprocessing: Preprocessing, channels: int = 3) -> Images:
+    """An image file as (image_size, image_size, channels), RGB or grey. Raises DataError as `decode_image` does."""
+    return fit_image(decode_image(path, preprocessing, channels), preprocessing)
+
+
+def decode_image(path: Path, preprocessing: Preprocessing, channels: int = 3) -> Images:
+    """An image file in its own size, (H, W, channels), RGB or grey, composited on the background if it has alpha.
+
+    Raises DataError, naming the file, if it is broken.
+    """
+    import cv2
+
+    flag = cv2.IMREAD_COLOR_RGB if channels == 3 else cv2.IMREAD_GRAYSCALE
+    try:
+        content = path.read_bytes()
+        # a JPEG whose tail was never written decodes to grey without an error
+        whole = content and (not content.startswith(JPEG_START) or JPEG_END in content)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if whole else None
+        rgba = None if image is None or preprocessing.background is None else _with_alpha(content)
+    except (OSError, SyntaxError, cv2.error) as error:
+        raise DataError(f"cannot read the image {path}: {error}") from error
+    if image is None:
+        raise DataError(f"{path} is not an image, or a broken one")
+    if rgba is not None:
+        image = composite(rgba, preprocessing.color)
+        image = image if channels == 3 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return np.asarray(image, np.uint8).reshape(*image.shape[:2], channels)
+
+
+def _with_alpha(content: bytes) -> Images | None:
+    """An image's red, green, blue and alpha (H, W, 4), upright by its EXIF orientation; None if it has no alpha.
+
+    Pillow reads them: OpenCV 5.0.0 loses the transparent level of a grey PNG, turns an image with alpha only without
+    its alpha, and swaps red and blue in AVIF with alpha.
+    """
+    if not _may_have_alpha(content):
+        return None
+
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        opened = Image.open(io.BytesIO(content))
+    except UnidentifiedImageError:  # the formats that only OpenCV knows have no alpha
+        return None
+    except Image.DecompressionBombError as error:
+        raise OSError(str(error)) from error
+    with opened:
+        # a level of 16 bits in place of alpha is beyond Pillow, which would clip the others to white
+        if not opened.has_transparency_data or opened.mode.startswith("I"):
+            return None
+        return np.asarray(ImageOps.exif_transpose(opened).convert("RGBA"), np.uint8)
+
+
+def _may_have_alpha(content: bytes) -> bool:
+    """Whether alpha is worth looking for, told from the first bytes: JPEG has none, and PNG says so in its header."""
+    if content.startswith(PNG_START):
+        has_alpha = content[25] in (4, 6)  # the colour type of IHDR
+        return has_alpha or b"tRNS" in content[: max(content.find(b"IDAT"), 0)]
+    return not content.startswith(JPEG_START)

@@ -1,0 +1,91 @@
+"""From an image of any size to a square of a network's size: the one way of training, evaluation and prediction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from framework.config.declaration import parse_color
+from framework.data.image_data import Images
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Height and width in pixels, what becomes of images that are not square, and of transparent pixels.
+
+    `fit` 'stretch' changes the proportions, 'crop' keeps the middle, 'pad' adds margins. Transparent pixels are
+    composited on the `background`, a color as `parse_color` takes it, which also fills the margins; None leaves
+    transparency out, as runs did that were trained before there was a background.
+    """
+
+    image_size: int
+    fit: str = "stretch"
+    background: str | None = "white"
+
+    @property
+    def color(self) -> tuple[int, int, int]:
+        """The background as red, green and blue."""
+        return parse_color(self.background or "white")
+
+
+def fit_image(image: Images, preprocessing: Preprocessing) -> Images:
+    """An image (H, W, C) as (image_size, image_size, C): averaged where it shrinks, bilinear where it grows."""
+    height, width, channels = image.shape
+    size, short, long = preprocessing.image_size, min(height, width), max(height, width)
+    if preprocessing.fit == "stretch" or height == width:
+        return _resized(image, size, size, shrinks=size < short)
+    if preprocessing.fit == "crop":
+        top, left = (height - short) // 2, (width - short) // 2
+        return _resized(image[top : top + short, left : left + short], size, size, shrinks=size < short)
+    assert preprocessing.fit == "pad", preprocessing.fit
+    inner_height, inner_width = (max(1, round(side * size / long)) for side in (height, width))
+    top, left = (size - inner_height) // 2, (size - inner_width) // 2
+    canvas = np.full((size, size, channels), _levels(preprocessing.color, channels), np.uint8)
+    inner = _resized(image, inner_height, inner_width, shrinks=size < long)
+    canvas[top : top + inner_height, left : left + inner_width] = inner
+    return canvas
+
+
+def fit_images(images: Images, preprocessing: Preprocessing) -> Images:
+    """Images (N, H, W, C) as (N, image_size, image_size, C); unchanged, and not copied, if they have the size."""
+    if images.shape[1:3] == (preprocessing.image_size,) * 2:
+        return images
+    return np.stack([fit_image(np.asarray(image), preprocessing) for image in images])
+
+
+def composite(rgba: Images, color: Sequence[int]) -> Images:
+    """Red, green, blue and alpha (H, W, 4) over a color, as (H, W, 3): 'over' of Porter and Duff 1984, rounded."""
+    alpha = rgba[..., 3:].astype(np.uint32)
+    under = np.asarray(color, np.uint32)
+    return ((rgba[..., :3] * alpha + under * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def resizing(images: int, resized: int, not_square: int, preprocessing: Preprocessing) -> str | None:
+    """What to say of `images`, of which so many are resized and so many not square; None if all have the size."""
+    if not resized:
+        return None
+    size = preprocessing.image_size
+    said = f"{resized:,} of {images:,} images are resized to {size}x{size} pixels"
+    if not not_square:
+        return said
+    how = {
+        "stretch": "stretched: --fit crop or --fit pad would keep their proportions",
+        "crop": "cropped to their middle (--fit crop)",
+        "pad": f"padded with {preprocessing.background} (--fit pad)",
+    }
+    return f"{said}; {not_square:,} are not square, and are {how[preprocessing.fit]}"
+
+
+def _resized(image: Images, height: int, width: int, *, shrinks: bool) -> Images:
+    import cv2
+
+    if image.shape[:2] == (height, width):
+        return image
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8).reshape(height, width, -1)
+
+
+def _levels(color: Sequence[int], channels: int) -> tuple[int, ...]:
+    """A color as the values of a pixel; a grey one has the luma of ITU-R BT.601, as OpenCV computes it."""
+    red, green, blue = color
+    return (red, green, blue) if channels == 3 else (round(0.299 * red + 0.587 * green + 0.114 * blue),)

@@ -1,0 +1,124 @@
+"""Image files of every format: their pixels, transparency and orientation, and what is broken."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from framework.data.image_file import SUFFIXES, decode_image, read_image
+from framework.data.preprocessing import Preprocessing
+from framework.errors import DataError
+
+WHITE = Preprocessing(16)
+COLOR = (200, 10, 20)
+
+
+def encoded(suffix: str) -> bytes:
+    """A file of one color, 24 rows of 32 pixels."""
+    flat = np.full((24, 32, 3), COLOR[::-1], np.uint8)
+    if suffix in (".jp2", ".gif"):  # OpenCV cannot write such a small one, and dithers
+        buffer = io.BytesIO()
+        Image.fromarray(flat[..., ::-1]).save(buffer, Image.registered_extensions()[suffix])
+        return buffer.getvalue()
+    if suffix in (".hdr", ".pic"):
+        flat = (flat / 255).astype(np.float32)
+    if suffix in (".pgm", ".pbm"):
+        flat = np.full((24, 32), 255, np.uint8)
+    return cv2.imencode(suffix, flat)[1].tobytes()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_format_is_decoded(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image{suffix}"
+    path.write_bytes(encoded(suffix))
+    expected = (255, 255, 255) if suffix in (".pgm", ".pbm") else COLOR
+    image = decode_image(path, WHITE)
+    assert image.shape == (24, 32, 3)
+    assert np.abs(image.astype(int) - expected).max() <= 4
+    assert read_image(path, WHITE, 1).shape == (16, 16, 1)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
+def test_a_cut_off_file_is_named(tmp_path: Path, suffix: str, share: float) -> None:
+    path = tmp_path / f"image{suffix}"
+    content = encoded(suffix)
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(DataError, match=rf"image\{suffix}"):
+        decode_image(path, WHITE)
+
+
+def half() -> Image.Image:
+    """COLOR, whose left half is transparent."""
+    pixels = np.full((8, 8, 4), (*COLOR, 255), np.uint8)
+    pixels[:, :4, 3] = 0
+    return Image.fromarray(pixels)
+
+
+def palette(image: Image.Image) -> Image.Image:
+    indices = Image.fromarray((np.asarray(image)[..., 3] == 0).astype(np.uint8), "P")
+    indices.putpalette([*COLOR, *COLOR])
+    return indices
+
+
+@pytest.mark.parametrize("name", ["rgba.png", "palette.png", "rgba.webp", "palette.gif", "rgba.tiff", "rgba.avif"])
+def test_transparency_shows_the_background(tmp_path: Path, name: str) -> None:
+    image, options = half(), {}
+    if name.startswith("palette"):
+        image, options = palette(image), {"transparency": 1}
+    image.save(tmp_path / name, **({"lossless": True} if name.endswith("webp") else {"quality": 100}), **options)
+    found = decode_image(tmp_path / name, Preprocessing(8, background="#0080ff")).astype(int)
+    assert np.abs(found[:, :3] - (0, 128, 255)).max() <= 5
+    assert np.abs(found[:, 5:] - COLOR).max() <= 5
+    grey = decode_image(tmp_path / name, Preprocessing(8, background="white"), 1)
+    assert (grey[:, :3] >= 250).all() and (grey[:, 5:] < 100).all()
+
+
+@pytest.mark.parametrize("mode", ["LA", "L", "1"])
+def test_grey_with_alpha_and_with_a_transparent_level(tmp_path: Path, mode: str) -> None:
+    there = np.arange(8) >= 4
+    levels = np.repeat(np.where(there, 255, 0).astype(np.uint8)[None], 8, 0)
+    path = tmp_path / "grey.png"
+    if mode == "LA":
+        Image.fromarray(np.dstack([levels, levels])).save(path)
+    else:
+        Image.fromarray(levels).convert(mode).save(path, transparency=0)
+    found = decode_image(path, Preprocessing(8, background="#102030"))
+    assert found[0].tolist() == [[255] * 3 if seen else [16, 32, 48] for seen in there]
+
+
+def test_an_opaque_image_with_alpha_is_what_it_is_without(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 4), np.uint8)
+    pixels[..., 3] = 255
+    Image.fromarray(pixels).save(tmp_path / "alpha.png")
+    assert np.array_equal(decode_image(tmp_path / "alpha.png", WHITE), pixels[..., :3])
+
+
+def test_without_a_background_transparency_is_left_out_as_it_was_before(tmp_path: Path) -> None:
+    half().save(tmp_path / "rgba.png")
+    assert (decode_image(tmp_path / "rgba.png", Preprocessing(8, background=None)) == COLOR).all()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
+def test_an_image_is_turned_upright_with_its_alpha(tmp_path: Path, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise: its left half is shown above
+    image = half().convert("RGB" if suffix == ".jpg" else "RGBA")
+    if suffix == ".jpg":
+        image.paste("white", (0, 0, 4, 8))
+    image.resize((16, 8), Image.Resampling.NEAREST).save(tmp_path / f"turned{suffix}", exif=exif)
+    found = decode_image(tmp_path / f"turned{suffix}", WHITE)
+    assert found.shape == (16, 8, 3)
+    assert found[:4].mean() > 240 and found[-4:].mean() < 100
+
+
+def test_sixteen_bits_with_alpha(tmp_path: Path) -> None:
+    pixels = np.full((4, 4, 4), (51200, 25600, 0, 65535), np.uint16)
+    pixels[0, :, 3] = 0
+    cv2.imwrite(str(tmp_path / "deep.png"), pixels)
+    found = decode_image(tmp_path / "deep.png", WHITE)
+    assert (found[0] == 255).all()
+    assert found[1, 0].tolist() == [0, 100, 200]
