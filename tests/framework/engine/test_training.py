@@ -85,7 +85,10 @@ def interrupted(folder: Path, at_epoch: int, **settings: object) -> SmallTrainin
     return second
 
 
-@pytest.mark.parametrize("settings", [{}, {"cutmix": 0.5}, {"optimizer": "muon"}, {"optimizer": "adamw", "lr": 0.01}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"cutmix": 0.5}, {"optimizer": "muon"}, {"optimizer": "adamw", "lr": 0.01}, {"checkpoint_every": "3"}],
+)
 @pytest.mark.parametrize("at_epoch", [0, 1, 3])
 def test_resume_ends_with_the_same_bits(tmp_path: Path, at_epoch: int, settings: dict[str, object]) -> None:
     whole = make_small_training(tmp_path / "whole", **settings)
