@@ -92,3 +92,18 @@ def test_a_checkpoint_that_cannot_be_written_is_logged_or_stops_the_run(
     strict.save()
     with pytest.raises(SaveError, match="could not be written"):
         strict.close()
+
+
+def test_best_weights_that_could_not_be_written_are_written_with_the_next_checkpoint(
+    training: SmallTraining, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    best = tmp_path / "kept" / "best.pt"
+    best.mkdir(parents=True)  # in the way
+    manager = manager_of(training, tmp_path / "kept")
+    manager.save(best=True)
+    manager.writer.wait()
+    assert "a checkpoint could not be written" in caplog.text
+    best.rmdir()
+    manager.save()
+    manager.close()
+    assert first_difference(load_checkpoint(best)["model"], training.state.best_weights) is None

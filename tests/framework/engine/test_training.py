@@ -123,6 +123,27 @@ def test_dropout_is_keyed_on_the_step(tmp_path: Path) -> None:
     assert histories[0] == histories[1]
 
 
+class Draws(nn.Module):
+    """A network that keeps what it draws in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = small_network()
+        self.drawn: list[float] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.drawn += [torch.rand(1).item(), random.random(), np.random.random()]  # noqa: NPY002
+        return self.body(x)
+
+
+def test_each_step_draws_something_else(tmp_path: Path) -> None:
+    training = make_small_training(tmp_path / "run", network=Draws, epochs=2, ema_decay=None)
+    training.run()
+    drawn = training.state.model.drawn
+    assert len(drawn) == len(set(drawn)) == 3 * 20
+
+
 def test_early_stopping_counts_only_in_the_last_third_and_survives_a_resume(tmp_path: Path) -> None:
     settings: dict = {"epochs": 9, "lr": 1e-9, "patience": 1, "ema_decay": None}
     whole = make_small_training(tmp_path / "whole", **settings)
