@@ -87,11 +87,14 @@ class Config:
 def saved_config(path: Path) -> Config:
     """The configuration that a run has written down, also one of commit edbacf6 with its former names.
 
+    One without a background is of a time when transparency was left out, and keeps to that.
+
     Raises EmberfieldError as `Config.merged_with_file` does, and for a setting that is gone.
     """
     content = _read_json(path)
     try:
-        return Config()._merged_with(upgraded(content) if is_former(content) else content)
+        without = Config().updated({"background": None})
+        return without._merged_with(upgraded(content) if is_former(content) else content)
     except EmberfieldError as error:
         raise EmberfieldError(f"{path}: {error}") from error
 

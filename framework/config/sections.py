@@ -29,7 +29,7 @@ class DataConfig:
         "what becomes of images that are not square: stretched, cropped to their middle, or padded with the background",
         choices=FITS,
     )
-    background: str = setting(
+    background: str | None = setting(
         "white", "the color under transparent pixels: white, black or #rrggbb, as in #ffe4c4", parse=parse_color
     )
     val_size: int | None = setting(None, "training images held out for validation; a tenth without it", min=0)

@@ -16,6 +16,7 @@ from framework.config import (
     saved_config,
 )
 from framework.config.config import walk
+from framework.config.declaration import parse_color
 from framework.errors import EmberfieldError
 
 
@@ -152,3 +153,21 @@ def test_what_commit_edbacf6_saved_is_read_with_the_same_meaning(tmp_path: Path)
     path.write_text(json.dumps(former | {"network": {"arch": "a", "whiten": True}}))
     with pytest.raises(EmberfieldError, match="the run used 'whiten', which is gone; use it with commit edbacf6"):
         saved_config(path)
+
+
+def test_a_run_that_names_no_background_left_transparency_out(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{"data": {"image_size": 8}}')
+    assert saved_config(path).data == DataConfig(image_size=8, background=None)
+    path.write_text(Config().to_json())
+    assert saved_config(path).data.background == "white"
+
+
+@pytest.mark.parametrize(
+    ("text", "color"), [("white", (255, 255, 255)), ("black", (0, 0, 0)), ("#ffE4c4", (255, 228, 196))]
+)
+def test_colors(text: str, color: tuple[int, int, int]) -> None:
+    assert parse_color(text) == color
+    for wrong in ("pink", "ffe4c4", "#ffe4c", "#ffe4c4 ", "#gggggg"):
+        with pytest.raises(EmberfieldError, match="white, black or #rrggbb"):
+            DataConfig(background=wrong)
