@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from framework.inspection import check
 from framework.report.calibration import reliability
 from framework.report.page import html_page
 from framework.report.predictions import predict
+from framework.report.provenance import provenance
 from framework.report.sections import Evidence, report_text
 from framework.run.directory import RunDirectory, write_text
 
@@ -57,7 +59,7 @@ def write_report(
         mistakes, explained = save_pictures(folder, reported)
         evidence = Evidence(
             title=reported.title,
-            figures=figures(reported),
+            figures=[*figures(reported), *provenance(environment)],
             warnings=warnings(reported),
             findings=reported.findings,
             source=read_source(files, environment["source"]),
@@ -65,7 +67,7 @@ def write_report(
             transforms=files.transforms.read_text(encoding="utf-8"),
             training_log=files.training_log.read_text(encoding="utf-8"),
             readme_url=readme_url,
-            command=f"python {' '.join(experiment.launcher)} --config {files.config.name}",
+            command=f"python {' '.join(experiment.launcher)} --config {shlex.quote(str(files.config))}",
             predictions=reported.predictions,
             reliability=reliability(reported.predictions),
             mistakes=mistakes,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,10 +127,11 @@ def default_workers(device: "torch.device") -> int:
 
 
 def describe_environment() -> dict[str, object]:
-    """Versions, machine and source commit as plain values; what cannot be found out is None."""
+    """The time, versions, machine and source commit as plain values; what cannot be found out is None."""
     import torch
 
     return {
+        "begun": datetime.now(UTC).isoformat(sep=" ", timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": processor_name(),
