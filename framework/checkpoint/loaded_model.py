@@ -9,7 +9,7 @@ from torch import nn
 from framework.checkpoint.file_format import load_checkpoint, load_weights
 from framework.checkpoint.manager import checkpoint_paths
 from framework.checkpoint.metadata import ModelMetadata
-from framework.checkpoint.networks import Networks
+from framework.checkpoint.networks import Networks, create_network
 from framework.checkpoint.training_state import reported_weights
 from framework.data.image_data import ImageData
 from framework.errors import CheckpointError, DataError
@@ -57,11 +57,12 @@ def load_model(networks: Networks, path: Path, device: torch.device, arch: str |
             f"that code. Registered: {', '.join(networks.names())}"
         )
     try:
-        network = networks.create(
+        network = create_network(
+            networks,
             metadata.arch,
+            metadata.arch_options,
             num_classes=len(metadata.class_names),
             in_channels=metadata.in_channels,
-            **metadata.arch_options,
         )
     except Exception as error:  # options out of a file can be anything
         raise CheckpointError(f"the network of {source} cannot be made: {error}") from error

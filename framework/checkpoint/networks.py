@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from framework.errors import EmberfieldError
+
 
 class Networks(Protocol):
     """Networks by name. Wrong names and options raise ValueError with an `exit_code`.
@@ -21,3 +23,18 @@ class Networks(Protocol):
     options: Callable[[str], Mapping[str, Any]]
     pretrained_weights: Callable[[str], Any]
     source_files: Callable[[str], Mapping[str, str]]
+
+
+def create_network(
+    networks: Networks, arch: str, arch_options: Mapping[str, Any], *, num_classes: int, in_channels: int
+) -> nn.Module:
+    """A new network for images of so many channels and classes; raises as `Networks.create` does.
+
+    Raises EmberfieldError for options that the data decide, and for published weights among them.
+    """
+    taken = sorted({"name", "num_classes", "in_channels", "pretrained"} & arch_options.keys())
+    if taken:
+        raise EmberfieldError(
+            f"arch_options holds {', '.join(taken)}; classes and channels are those of the data, and weights are new"
+        )
+    return networks.create(arch, num_classes=num_classes, in_channels=in_channels, **arch_options)

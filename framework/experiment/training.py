@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from framework.checkpoint.networks import Networks
+from framework.checkpoint.networks import Networks, create_network
 from framework.checkpoint.resume import require_resumable, resume_point
 from framework.config import Config
 from framework.config.declaration import unknown
@@ -20,6 +20,7 @@ from framework.data.data_module import DataModule, setup
 from framework.data.image_data import ImageData
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
+from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import describe, record_results, record_start
@@ -119,6 +120,7 @@ def train(
         if processes.is_main and data.shared_warning:
             logger.warning("%s: %s", data.data.name, data.shared_warning)
         network, findings = build_network(config, data, networks, device)
+        require_trainable_network(network, config, data, device, processes, extensions.loss_terms if extensions else ())
         if processes.is_main:
             announce(run, config, data, network, findings, device)
         # A used directory goes on from its newest checkpoint, with the precision that it began with.
@@ -186,11 +188,12 @@ def build_network(
     seed = torch_seed(config.training.seed, "weights")
     seed_globals(seed)
     torch.manual_seed(seed)
-    network = networks.create(
+    network = create_network(
+        networks,
         config.network.arch,
+        config.network.arch_options,
         num_classes=data.data.num_classes,
         in_channels=data.data.channels,
-        **config.network.arch_options,
     )
     findings = check(network, data.input_shape, config.constraints)
     if not config.constraints.no_constraints:
