@@ -20,7 +20,7 @@ from torch import nn
 GROUP = "emberfield.architectures"
 
 Builder = Callable[..., nn.Module]
-"""Called with `num_classes` and options by keyword; `in_channels` is one for anything but RGB images."""
+"""Called by keyword with `num_classes`, `in_channels` and its options; one for RGB images may lack `in_channels`."""
 
 AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
 
