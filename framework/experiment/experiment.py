@@ -109,7 +109,7 @@ class Experiment:
 
         from framework.experiment.evaluation import predict_files
 
-        return predict_files(model, [Path(image) for image in images])
+        return list(predict_files(model, [Path(image) for image in images]))
 
     def export(
         self,

@@ -87,7 +87,9 @@ def evaluate_command(
 @click.pass_obj
 def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: Any) -> None:
     """Name the class of each image file, with the network's confidence."""
-    found = experiment.predict(named_network(experiment, **named), images)
+    from framework.experiment.evaluation import predict_files
+
+    found = predict_files(named_network(experiment, **named), images)
     for image, (class_name, confidence) in zip(images, found, strict=True):
         click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
 
