@@ -1,5 +1,7 @@
 """From a checkpoint, a run directory or published weights back to a network."""
 
+import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,22 +41,30 @@ def find_checkpoint(path: Path) -> Path:
     raise CheckpointError(f"there is no checkpoint at {path}")
 
 
-def load_model(networks: Networks, path: Path, device: torch.device, arch: str | None = None) -> LoadedModel:
+def load_model(
+    networks: Networks,
+    path: Path,
+    device: torch.device,
+    arch: str | None = None,
+    *,
+    trusted: Collection[str] = (),
+    option: str = "--arch",
+) -> LoadedModel:
     """The network of a checkpoint or run directory, with the weights that it reports.
 
     Only a registered architecture is made on the checkpoint's word: a file that somebody else wrote could name any
-    code. Another one has to be named by `arch`; a checkpoint of another architecture than `arch` raises
-    CheckpointError, as does one whose network cannot be made.
+    code. Another one has to be named by `arch`, or among the `trusted` ones, which the user names by an `option`. A
+    checkpoint of another architecture than `arch` raises CheckpointError, as does one whose network cannot be made.
     """
     source = find_checkpoint(path)
     checkpoint = load_checkpoint(source)
     metadata = ModelMetadata.parse(checkpoint.get("metadata"), str(source))
     if arch not in (None, metadata.arch):
         raise CheckpointError(f"{source} holds {metadata.arch!r}, not {arch!r}")
-    if arch is None and metadata.arch not in networks.names():
+    if arch is None and metadata.arch not in (*networks.names(), *trusted):
         raise CheckpointError(
-            f"{source} holds {metadata.arch!r}, which is not registered: add --arch {metadata.arch} if you trust "
-            f"that code. Registered: {', '.join(networks.names())}"
+            f"{source} holds {metadata.arch!r}, which is not registered: add {option} {shlex.quote(metadata.arch)} if "
+            f"you trust that code. Registered: {', '.join(networks.names())}"
         )
     try:
         network = create_network(

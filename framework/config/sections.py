@@ -107,6 +107,9 @@ class OptimizationConfig:
         "distill from a trained network, or from several in a JSON list: published weights by name, a run directory or "
         "a checkpoint",
     )
+    teacher_arch: tuple[str, ...] = setting(
+        (), "an architecture of the teachers that is not registered, as package.module:callable: its code is run"
+    )
     distill_alpha: float = setting(
         0.9, "the weight of the distillation loss; 1 - alpha is the labels'", min=0.0, max=1.0
     )

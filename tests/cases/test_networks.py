@@ -42,7 +42,7 @@ def refused(result: Result, exit_code: int = 2) -> str:
     """What a refused command said: one line, before anything was trained or written."""
     assert result.exit_code == exit_code, result.output
     assert len(result.stderr.splitlines()) == 1
-    assert "epoch" not in result.stdout and not Path("run/config.json").exists()
+    assert "epoch 1/" not in result.stdout and not Path("run/config.json").exists()
     return str(result.stderr)
 
 
@@ -182,3 +182,48 @@ def test_31_a_builder_for_rgb_images_is_refused_for_others(tmp_path: Path) -> No
 )
 def test_options_of_a_wrong_type_are_one_line(data: Path, arch: str, options: dict[str, object], message: str) -> None:
     assert message in refused(train(data, arch, "--arch-options", json.dumps(options)))
+
+
+@pytest.fixture(scope="module")
+def own_run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a network of one's own, not to be changed."""
+    folder = networks(tmp_path_factory.mktemp("own")).parent
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(folder)
+        result = run("--data", data, "--arch", "net:norm", *DRY, "--out", folder / "run")
+    sys.modules.pop("net")
+    assert result.exit_code == 0, result.output
+    return folder / "run"
+
+
+def test_a_teacher_of_ones_own_is_taken_once_its_code_is_named(data: Path, own_run: Path) -> None:
+    named = ("--teacher", str(own_run), "--teacher-arch", "net:norm")
+    said = refused(train(data, "net:rgb", "--teacher", "net:norm"))
+    assert "the teacher 'net:norm' is code without trained weights: train it, then name its run by --teacher" in said
+    said = refused(train(data, "net:rgb", *named[:2], "--out", "next"), 5)
+    assert "holds 'net:norm', which is not registered: add --teacher-arch net:norm if you trust that code" in said
+    assert train(data, "net:rgb", *named, "--out", "taught").exit_code == 0
+    assert train(data, "net:norm", *named[:2], "--out", "same").exit_code == 0
+
+
+def test_25_images_are_predicted_in_batches_each_as_it_comes(
+    data: Path, own_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import click
+    from torch import nn
+
+    events: list[str | int] = []
+    monkeypatch.setattr(click, "echo", lambda line, **_: events.append(line))
+    nn.modules.module.register_module_forward_pre_hook(
+        lambda module, given: events.append(len(given[0])) if isinstance(module, nn.Conv2d) else None
+    )
+    image = next((data / "test" / "a").iterdir())
+    Path("broken.png").write_bytes(b"no image")
+    command = ("predict", "--checkpoint", own_run, "--arch", "net:norm", "--device", "cpu")
+    result = run(*command, *[image] * 150, "broken.png", image)
+    nn.modules.module._global_forward_pre_hooks.clear()
+    sizes = [(place, event) for place, event in enumerate(events) if isinstance(event, int)]
+    assert sizes == [(0, 64), (65, 64), (130, 22)]  # the lines of a batch stand before the next
+    lines = [event for event in events if isinstance(event, str)]
+    assert len(lines) == 151 and len(set(lines[:150])) == 1
+    assert result.exit_code == 3 and "broken.png" in lines[150]
