@@ -19,6 +19,7 @@ from framework.experiment import network_commands
 from framework.experiment.experiment import Experiment
 from framework.experiment.settings import SHORT, preset_file, preset_names
 from framework.run.console import console_logging
+from framework.run.printable import printable
 
 
 class Commands(click.Group):
@@ -39,7 +40,7 @@ class Commands(click.Group):
             code = getattr(error, "exit_code", None)
             if code is None:
                 raise
-            click.echo(f"error: {error}", err=True)
+            click.echo(printable(f"error: {error}", keep="\n\t"), err=True)
             sys.exit(code)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -209,7 +209,8 @@ class Experiment:
             return network
         if isinstance(network, str) and network in self.package().PRETRAINED:
             return load_pretrained(self.package(), network, choose_device(device))
-        return load_model(self.package(), Path(network), choose_device(device), arch)
+        trusted = (self.defaults.network.arch,)
+        return load_model(self.package(), Path(network), choose_device(device), arch, trusted=trusted)
 
     def package(self) -> "Networks":
         """The package of the networks, imported if it was named."""

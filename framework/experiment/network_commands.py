@@ -9,6 +9,7 @@ import click
 from framework.config.options import SettingsCommand
 from framework.errors import EmberfieldError
 from framework.experiment.experiment import Experiment
+from framework.run.printable import printable
 
 if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
@@ -72,7 +73,7 @@ def evaluate_command(
     """Test a network on a data set's test images: that of a run or checkpoint, or one with published weights."""
     model = named_network(experiment, **named)
     images = named_images(model, data, dataset)
-    click.echo(f"checkpoint {model.source}\ndata {images.name}, {len(images.test_labels)} test images")
+    click.echo(f"checkpoint {model.source}\ndata {printable(images.name)}, {len(images.test_labels)} test images")
     if tta:
         click.echo(f"test-time augmentation {tta}")
     figures = experiment.evaluate(model, data=images, tta=tta)
@@ -91,7 +92,7 @@ def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: 
 
     found = predict_files(named_network(experiment, **named), images)
     for image, (class_name, confidence) in zip(images, found, strict=True):
-        click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
+        click.echo(f"{printable(str(image))}  {printable(class_name)}  {100 * confidence:.1f} %")
 
 
 @click.command("export", short_help="Write a trained network for other programs.")
@@ -115,7 +116,7 @@ def export_command(
     images = named_images(model, data, dataset or (None if data else "digits"))
     agreed = experiment.export(model, out, format, data=images)
     click.echo(f"network {model.source}")
-    click.echo(f"checked on {agreed.images:,} images of {images.name}")
+    click.echo(f"checked on {agreed.images:,} images of {printable(images.name)}")
     click.echo(f"largest difference of the logits {agreed.difference:.1e} (tolerance {agreed.tolerance:.1e})")
     click.echo(f"equal predictions {agreed.equal:,} of {agreed.images:,}")
     click.echo(f"wrote {out}, {out.stat().st_size:,} bytes")

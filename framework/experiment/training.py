@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from framework.checkpoint.links import require_own_files
 from framework.checkpoint.networks import Networks, create_network
 from framework.checkpoint.resume import require_resumable, resume_point
 from framework.config import Config
@@ -26,6 +26,7 @@ from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import describe, record_results, record_start
 from framework.experiment.code_changes import changed_code
 from framework.experiment.run import Run
+from framework.experiment.settings import require_named, resume_command
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
 from framework.inspection import Finding, check, parameter_count, require
 from framework.run.allocator import keep_freed_memory
@@ -63,6 +64,8 @@ def run_training(
     if resume and out is None:
         raise EmberfieldError("--resume needs --out, the run directory to go on with")
     folder = Path("runs") / f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else Path(out)
+    if resume and folder.is_dir():
+        require_own_files(folder)
     begun = Run(folder) if resume and RunDirectory(folder).config.is_file() else None
     try:
         config = experiment.settings(settings, preset=preset, files=files, run=begun)
@@ -70,6 +73,8 @@ def run_training(
         if begun:
             require_resumable(begun.directory)
         raise
+    if begun:
+        require_named(config, experiment.settings(settings, preset=preset, files=files), experiment.package(), folder)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
     with console_logging(), stop_on_signals() as stop:
         if begun and (results := finished(begun.directory, config.training.epochs)):
@@ -85,7 +90,7 @@ def run_training(
             try:
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
-                command = f"python {' '.join(experiment.launcher)} --resume --out {shlex.quote(str(folder))}"
+                command = resume_command(experiment.launcher, folder, config, experiment.package())
                 raise StoppedError(f"{stopped}; to go on: {command}") from None
     return Run(folder)
 
