@@ -12,15 +12,18 @@ class Networks(Protocol):
     """Networks by name. Wrong names and options raise ValueError with an `exit_code`.
 
     `create(name, num_classes=..., pretrained=..., in_channels=..., **options)` makes a network; `names()` are all that
-    there are, `options(name)` those of one with their defaults, `source_files(name)` the text of its Python files by
-    path. PRETRAINED has the names of published weights; `pretrained_weights(name)` gives these: their `path`, `tensors`
-    and `description`, the fields of a `ModelMetadata`.
+    there are; `describe(name)` says in a line what one is, `options(name)` are its options with their defaults,
+    `option_types(name)` their types as text, `source_files(name)` the text of its Python files by path. PRETRAINED has
+    published weights by name, each with its `test_accuracy`, a share; `pretrained_weights(name)` gives these:
+    their `path`, `tensors` and `description`, the fields of a `ModelMetadata`.
     """
 
     PRETRAINED: Mapping[str, Any]
     create: Callable[..., nn.Module]
     names: Callable[[], list[str]]
+    describe: Callable[[str], str]
     options: Callable[[str], Mapping[str, Any]]
+    option_types: Callable[[str], Mapping[str, str]]
     pretrained_weights: Callable[[str], Any]
     source_files: Callable[[str], Mapping[str, str]]
 

@@ -64,13 +64,13 @@ class ConstraintsConfig:
     strided_convs: int | None = setting(None, "exactly so many strided convolutions", min=0, resumable=True)
     requires: tuple[str, ...] = setting(
         (),
-        "layers that have to be there, as a JSON list",
+        "layers that have to be there, as a JSON list that replaces the recipe's",
         choices=("depthwise_separable", "dilated", "global_average_pooling"),
         resumable=True,
     )
     forbids: tuple[str, ...] = setting(
         (),
-        "layers that must not be there, as a JSON list; pooling is any but the global average",
+        "layers that must not be there, as a JSON list that replaces the recipe's; pooling is any but the global one",
         choices=("max_pooling", "pooling", "strides"),
         resumable=True,
     )

@@ -1,5 +1,6 @@
 """The report of a run, from its directory and the images that it was trained on."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -16,6 +17,7 @@ from framework.data.data_module import setup
 from framework.data.image_data import ImageData, Named
 from framework.data.loader import evaluation_batch_size
 from framework.errors import DataError, EmberfieldError, RunDirectoryError
+from framework.experiment.named_data import known_data
 from framework.experiment.report_evidence import ReportedRun, figures, save_pictures, warnings
 from framework.experiment.run import Run
 from framework.experiment.settings import data_settings
@@ -98,6 +100,8 @@ def read_run(
     trusted = (experiment.defaults.network.arch,)
     model = load_model(experiment.package(), run.path, device, arch, trusted=trusted)
     checkpoint = load_checkpoint(next(iter(checkpoint_paths(run.directory)), model.source))
+    if images is None:
+        config = dataclasses.replace(config, data=known_data(experiment, config.data, model.metadata.data))
     module = setup(config, own_images(experiment, config) if images is None else images)
     if module.data.fingerprint() != model.metadata.data_hash:
         raise DataError(

@@ -1,6 +1,7 @@
 """The configuration of a run: defaults or the run's own, then files, then what is given by name."""
 
 import json
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from framework.run.printable import printable
 
 if TYPE_CHECKING:
     from framework.checkpoint.networks import Networks
+
+logger = logging.getLogger(__name__)
 
 SHORT: Mapping[str, Any] = {"epochs": 2, "limit_batches": 30}
 """The training of `verify-resume`, unless the settings say otherwise."""
@@ -67,6 +70,19 @@ def resolve_config(
             f"cannot resume {begun.path}: {'; '.join(changed)}; leave that out, or choose another --out"
         )
     return config
+
+
+def say_replaced(defaults: Config, config: Config) -> None:
+    """Warns of the recipe's constraints that a list of others has put aside: it replaces them, and adds nothing."""
+    for name in ("requires", "forbids"):
+        before, after = getattr(defaults.constraints, name), getattr(config.constraints, name)
+        if before != after:
+            logger.warning(
+                "--%s replaces the recipe's list by: %s; no longer in it: %s",
+                name,
+                ", ".join(after) or "none",
+                ", ".join(other for other in before if other not in after) or "none",
+            )
 
 
 def require_named(config: Config, named: Config, networks: "Networks", folder: Path) -> None:

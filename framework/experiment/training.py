@@ -71,10 +71,10 @@ def run_training(
         config = experiment.settings(settings, preset=preset, files=files, run=begun)
     except RunDirectoryError:
         if begun:
+            named = experiment.settings(settings, preset=preset, files=files)
+            require_named(config, named, experiment.package(), folder)
             require_resumable(begun.directory)
         raise
-    if begun:
-        require_named(config, experiment.settings(settings, preset=preset, files=files), experiment.package(), folder)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
     with console_logging(), stop_on_signals() as stop:
         if begun and (results := finished(begun.directory, config.training.epochs)):
