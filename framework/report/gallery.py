@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from framework.report.predictions import Predictions
+from framework.run.printable import printable
 
 
 def shortened(text: str, longest: int = 14) -> str:
     """A name that fits beside a small image; matplotlib's dollar signs are taken as they are."""
+    text = printable(text)
     cut = text if len(text) <= longest else text[: longest - 1] + "…"
     return cut.replace("$", r"\$")
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import click
 
+from framework.run.printable import printable
+
 LOGGER = logging.getLogger("framework")
 """The parent of every logger of this package."""
 
@@ -16,7 +18,7 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Prints one record."""
         try:
-            click.echo(record.getMessage(), err=record.levelno >= logging.WARNING)
+            click.echo(printable(record.getMessage(), keep="\n\t"), err=record.levelno >= logging.WARNING)
         except Exception:
             self.handleError(record)
 
