@@ -164,9 +164,7 @@ def _send(connection: socket.socket, error: Exception | None, arrays: Sequence[n
         connection.sendall(array.reshape(-1).view(np.uint8).data)
 
 
-def _receive(
-    connection: socket.socket, check: Callable[[], None]
-) -> tuple[Exception | None, list[npt.NDArray[Any]]]:
+def _receive(connection: socket.socket, check: Callable[[], None]) -> tuple[Exception | None, list[npt.NDArray[Any]]]:
     """What `_send` sent. Raises EOFError or ConnectionError if the other end is closed before."""
 
     def filled(size: int) -> bytearray:

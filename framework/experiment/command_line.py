@@ -19,10 +19,16 @@ from framework.experiment import network_commands
 from framework.experiment.experiment import Experiment
 from framework.experiment.settings import SHORT, preset_file, preset_names
 from framework.run.console import console_logging
+from framework.run.streams import unstoppable_streams
 
 
 class Commands(click.Group):
     """A group whose first command runs when none is named, and whose known errors are one line and an exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the command line; no standard stream stops it."""
+        with unstoppable_streams():
+            return super().main(*args, **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts `train` in front of a command line that begins with an option or is empty."""

@@ -53,9 +53,10 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
+def stop_on_signals(advice: str = "; the same command with --resume goes on") -> Iterator[Stop]:
     """Handles SIGTERM, SIGINT and SIGHUP as above, and puts the former handlers back; raises StoppedError for one.
 
+    Where nothing is deferred, `advice` ends its message.
     An ignored SIGHUP, as under nohup, stays ignored. Outside the main thread Python handles no signals, and nothing is
     changed.
     """
@@ -69,7 +70,7 @@ def stop_on_signals() -> Iterator[Stop]:
             signal.signal(number, stop._handle)
         yield stop
     except _Interruption:
-        raise StoppedError(f"stopped by {stop.asked}; the same command with --resume goes on") from None
+        raise StoppedError(f"stopped by {stop.asked}{advice}") from None
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
