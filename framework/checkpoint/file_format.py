@@ -27,6 +27,10 @@ FORMER_COMMIT = "edbacf6"
 """The commit that goes on with a run whose checkpoints are of the former format."""
 
 
+class UnreadableCheckpointError(CheckpointError):
+    """A checkpoint that is there and could not be read, as without permission: nothing is known of its content."""
+
+
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Writes tensors and plain values to `path`, all or nothing; raises OSError as `atomic.write_bytes` does."""
     payload = io.BytesIO()
@@ -40,14 +44,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     One of the former format comes with today's names.
 
-    Raises CheckpointError for a file that is missing, not a checkpoint of this format, or not as it was written.
+    Raises UnreadableCheckpointError where reading fails, CheckpointError for a file that is missing, not a checkpoint
+    of this format, or not as it was written.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+        raise UnreadableCheckpointError(f"{path} cannot be read: {error.strerror}") from error
     if not content.startswith((MAGIC, FORMER)):
         raise CheckpointError(f"{path} is not a checkpoint: it does not begin with {MAGIC.decode().strip()!r}")
     digest, _, payload = content[len(MAGIC) :].partition(b"\n")
@@ -67,8 +72,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def is_former(path: Path) -> bool:
     """Whether a file is a checkpoint of the former format."""
-    with path.open("rb") as file:
-        return file.read(len(FORMER)) == FORMER
+    try:
+        with path.open("rb") as file:
+            return file.read(len(FORMER)) == FORMER
+    except OSError as error:
+        raise UnreadableCheckpointError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def load_weights(model: nn.Module, weights: object, source: str) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from framework.checkpoint.file_format import load_checkpoint, save_checkpoint
+from framework.checkpoint.file_format import UnreadableCheckpointError, load_checkpoint, save_checkpoint
 from framework.checkpoint.training_state import TrainingState
 from framework.checkpoint.writer import BackgroundWriter, snapshot
 from framework.config import SafetyConfig
@@ -18,7 +18,10 @@ logger = logging.getLogger(__name__)
 
 def checkpoint_paths(run: RunDirectory) -> list[Path]:
     """The checkpoints of a run, named by their step, the newest first; none where there is no folder."""
-    found = run.checkpoints.iterdir() if run.checkpoints.is_dir() else ()
+    try:
+        found = list(run.checkpoints.iterdir()) if run.checkpoints.is_dir() else []
+    except OSError as error:
+        raise UnreadableCheckpointError(f"{run.checkpoints} cannot be read: {error.strerror}") from error
     return sorted((path for path in found if re.fullmatch(r"step-\d{9,}\.pt", path.name)), key=_step, reverse=True)
 
 
@@ -32,6 +35,8 @@ def latest_checkpoint(run: RunDirectory) -> tuple[Path, dict[str, Any]] | None:
     for path in paths:
         try:
             return path, load_checkpoint(path)
+        except UnreadableCheckpointError:
+            raise
         except CheckpointError as error:
             aside = path.with_name(f"{path.name}.damaged")
             path.replace(aside)
@@ -60,6 +65,8 @@ def repair_best(run: RunDirectory, checkpoint: dict[str, Any]) -> None:
         return
     try:
         load_checkpoint(run.best)
+    except UnreadableCheckpointError:
+        raise
     except CheckpointError as error:
         save_checkpoint(run.best, best_checkpoint(checkpoint))
         logger.warning("%s; written again from the newest checkpoint", error)

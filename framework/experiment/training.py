@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -28,7 +27,7 @@ from framework.experiment.teachers import as_teacher, keep_teachers, load_teache
 from framework.inspection import Finding, check, require
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
-from framework.run.directory import RunDirectory, finished, open_run_directory
+from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory
 from framework.run.environment import choose_device, make_deterministic, process_rank
 from framework.run.logs import EpochLog
 from framework.run.signals import Stop, stop_on_signals
@@ -60,14 +59,17 @@ def run_training(
         settings = {**experiment.variants[variant], **settings}
     if resume and out is None:
         raise EmberfieldError("--resume needs --out, the run directory to go on with")
-    folder = Path("runs") / f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else Path(out)
-    begun = Run(folder) if resume and RunDirectory(folder).config.is_file() else None
+    begun = Run(Path(out)) if out is not None and resume and RunDirectory(Path(out)).config.is_file() else None
     try:
         config = experiment.settings(settings, preset=preset, files=files, run=begun)
     except RunDirectoryError:
         if begun:
             require_resumable(begun.directory)
         raise
+    if out is None and process_rank() == 0:
+        folder = make_run_directory(experiment.name)
+    else:  # the other processes of a run neither read nor write its folder
+        folder = Path("runs") if out is None else Path(out)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
     with console_logging(), stop_on_signals() as stop:
         if begun and (results := finished(begun.directory, config.training.epochs)):

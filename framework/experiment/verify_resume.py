@@ -30,7 +30,9 @@ def verify_resume(launcher: Sequence[str], config: Config, kills: int) -> None:
 
     `launcher` starts the experiment, see `Experiment.launcher`.
 
-    A signal ends the runs too, and leaves nothing of them. Raises DifferenceError with the first value that differs, EmberfieldError if a run fails by itself.
+    A signal ends the runs too, and leaves nothing of them.
+
+    Raises DifferenceError with the first value that differs, EmberfieldError if a run fails by itself.
     """
     with stop_on_signals(advice="") as stop, tempfile.TemporaryDirectory(prefix="emberfield-") as scratch:
         folder = Path(scratch)

@@ -1,4 +1,4 @@
-"""Worker processes that are killed, that stand still, or that outlive who started them; and machines with little room."""
+"""Worker processes that are killed, stand still, or outlive who started them; and machines with little room."""
 
 import contextlib
 import ctypes
@@ -17,7 +17,7 @@ import torch
 from framework.data.rendering import Batch
 from framework.data.worker_pool import WorkerPool
 from framework.errors import DataError, WorkerError
-from tests.reliability.processes import digest, finish, said, server, start, wait_for
+from tests.reliability.processes import finish, said, server, start, wait_for
 
 LONG = ("--workers", "2", "--checkpoint-every", "3", "--epochs", "300", "--patience", "300")
 SHORT = (*LONG, "--epochs", "3")
@@ -167,7 +167,7 @@ def test_what_is_raised_in_a_worker_is_raised_by_the_pool() -> None:
 
 def test_workers_that_cannot_be_started_are_an_error() -> None:
     others = children(os.getpid())
-    before, (soft, hard) = len(os.listdir("/proc/self/fd")), resource.getrlimit(resource.RLIMIT_NOFILE)
+    before, (soft, hard) = len(list(Path("/proc/self/fd").iterdir())), resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before + 4, hard))
     try:
         with pytest.raises(WorkerError, match="worker process . of 9 cannot be started: Too many open files"):
