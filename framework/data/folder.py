@@ -50,7 +50,12 @@ def load_folder(path: Path, image_size: int, cache: Path) -> ImageData:
         images = _decoded(path, [file for file, _ in files[split]], image_size, place / split)
         return images, np.array([label for _, label in files[split]], np.int64)
 
-    return ImageData(path.name, *arrays("train"), *arrays("test"), classes)
+    return ImageData(_text(path.name), *arrays("train"), *arrays("test"), tuple(map(_text, classes)))
+
+
+def _text(name: str) -> str:
+    """A file's name as text that every format takes: bytes that are not UTF-8 as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _listing(path: Path) -> tuple[tuple[str, ...], dict[str, list[tuple[Path, int]]]]:

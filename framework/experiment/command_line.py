@@ -14,12 +14,15 @@ import click
 
 from framework.config import Config
 from framework.config.options import SettingsCommand, config_options, given
-from framework.errors import DeviceError, SaveError
+from framework.errors import DeviceError, EmberfieldError, SaveError
 from framework.experiment import network_commands
 from framework.experiment.experiment import Experiment
 from framework.experiment.settings import SHORT, preset_file, preset_names
 from framework.run.console import console_logging
 from framework.run.streams import unstoppable_streams
+
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE)
+"""What the system says of files that may not be opened, and of too many of them: nothing is wrong with the program."""
 
 
 class Commands(click.Group):
@@ -48,6 +51,9 @@ class Commands(click.Group):
             click.echo(f"error: {error}", err=True)
             sys.exit(code)
         except OSError as error:
+            if error.errno in REFUSED:
+                click.echo(f"error: {error}", err=True)
+                sys.exit(EmberfieldError.exit_code)
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             click.echo(f"error: {error}; free some space, and --resume goes on", err=True)
