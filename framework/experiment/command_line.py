@@ -15,17 +15,26 @@ import click
 
 from framework.config import Config
 from framework.config.options import SettingsCommand, config_options, given
-from framework.errors import DeviceError, SaveError
+from framework.errors import DeviceError, EmberfieldError, SaveError
 from framework.experiment import network_commands
 from framework.experiment.experiment import Experiment
 from framework.experiment.settings import SHORT, preset_file, preset_names
 from framework.run.console import console_logging
 from framework.run.environment import version_of
 from framework.run.printable import printable
+from framework.run.streams import unstoppable_streams
+
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE)
+"""What the system says of files that may not be opened, and of too many of them: nothing is wrong with the program."""
 
 
 class Commands(click.Group):
     """A group whose first command runs when none is named, and whose known errors are one line and an exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the command line; no standard stream stops it."""
+        with unstoppable_streams():
+            return super().main(*args, **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts `train` in front of a command line that begins with an option or is empty."""
@@ -45,6 +54,9 @@ class Commands(click.Group):
             click.echo(printable(f"error: {error}", keep="\n\t"), err=True)
             sys.exit(code)
         except OSError as error:
+            if error.errno in REFUSED:
+                click.echo(f"error: {error}", err=True)
+                sys.exit(EmberfieldError.exit_code)
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             click.echo(f"error: {error}; free some space, and --resume goes on", err=True)

@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -31,7 +30,7 @@ from framework.experiment.teachers import as_teacher, keep_teachers, load_teache
 from framework.inspection import Finding, check, parameter_count, require
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
-from framework.run.directory import RunDirectory, finished, new_run_folder, open_run_directory
+from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory
 from framework.run.environment import choose_device, make_deterministic, process_rank
 from framework.run.logs import EpochLog
 from framework.run.signals import Stop, stop_on_signals
@@ -63,7 +62,7 @@ def run_training(
         settings = {**experiment.variants[variant], **settings}
     if resume and out is None:
         raise EmberfieldError("--resume needs --out, the run directory to go on with")
-    folder = Path("runs") / f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else Path(out)
+    folder = Path("runs") if out is None else Path(out)  # without --out only the first process has one
     if resume and folder.is_dir():
         require_own_files(folder)
     begun = Run(folder) if resume and RunDirectory(folder).config.is_file() else None
@@ -76,7 +75,7 @@ def run_training(
             require_resumable(begun.directory)
         raise
     if out is None and process_rank() == 0:
-        folder = new_run_folder(folder.parent, folder.name)
+        folder = make_run_directory(experiment.name)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
     with console_logging(), stop_on_signals() as stop:
         if begun and (results := finished(begun.directory, config.training.epochs)):

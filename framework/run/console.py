@@ -16,9 +16,11 @@ class ConsoleHandler(logging.Handler):
     """Prints the message of each record as it is: from WARNING on to standard error, others to standard output."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints one record."""
+        """Prints one record; where there is nobody to read it, it is dropped."""
         try:
             click.echo(printable(record.getMessage(), keep="\n\t"), err=record.levelno >= logging.WARNING)
+        except OSError:
+            pass
         except Exception:
             self.handleError(record)
 
