@@ -64,6 +64,11 @@ def test_limits_are_inclusive(field: str) -> None:
     assert not holds(nn.Conv2d(3, 4, 3), **{field: beyond})
 
 
+def test_the_shorter_side_of_the_field_has_to_reach_the_limit() -> None:
+    assert holds(nn.Conv2d(3, 4, (5, 3)), min_receptive_field=3)
+    assert not any(holds(nn.Conv2d(3, 4, kernel), min_receptive_field=4) for kernel in ((5, 3), (3, 5)))
+
+
 def test_coverage_may_equal_its_limit() -> None:
     every_other_pixel = nn.Conv2d(3, 4, 1, stride=2)
     assert holds(every_other_pixel, min_coverage=0.25)
@@ -73,6 +78,7 @@ def test_coverage_may_equal_its_limit() -> None:
 def test_the_number_of_strided_convolutions_is_exact() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.AvgPool2d(2, 2), nn.ConvTranspose2d(4, 4, 3, 2))
     assert [holds(network, strided_convs=number) for number in range(3)] == [False, True, False]
+    assert all(holds(nn.Conv2d(3, 4, 3, stride), strided_convs=1) for stride in ((1, 2), (2, 1)))
 
 
 HIDDEN_MAXIMA = {

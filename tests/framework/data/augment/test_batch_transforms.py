@@ -143,6 +143,11 @@ def test_parameters_depend_on_seed_epoch_and_sample_alone() -> None:
     assert not np.array_equal(first, second)
 
 
+def test_each_transform_of_a_pipeline_draws_for_itself() -> None:
+    first, second = build(FLIP | {"p": 0.5}, FLIP | {"p": 0.5}).table(seed=0, epoch=0, samples=BLOCK, size=(32, 32))
+    assert 0.4 < (first["flip"] != second["flip"]).mean() < 0.6
+
+
 DRAWS = 10_000 if os.environ.get("EMBERFIELD_SOAK") else 4_000
 
 
