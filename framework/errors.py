@@ -29,6 +29,10 @@ class CheckpointError(EmberfieldError):
     exit_code = 5
 
 
+class UnreadableError(CheckpointError):
+    """A checkpoint that may be whole but cannot be read, as without permission: exit code 5."""
+
+
 class DeviceError(EmberfieldError):
     """A device that is not there, or libraries that are missing or do not fit each other: exit code 6."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from framework.errors import CheckpointError
+from framework.errors import CheckpointError, UnreadableError
 from framework.run.atomic import write_bytes
 
 MAGIC = b"emberfield checkpoint 3\n"
@@ -40,14 +40,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     One of the former format comes with today's names.
 
-    Raises CheckpointError for a file that is missing, not a checkpoint of this format, or not as it was written.
+    Raises CheckpointError for a file that is missing, not a checkpoint of this format, or not as it was written, and
+    UnreadableError, which is one too, where that cannot be told.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
     if not content.startswith((MAGIC, FORMER)):
         raise CheckpointError(f"{path} is not a checkpoint: it does not begin with {MAGIC.decode().strip()!r}")
     digest, _, payload = content[len(MAGIC) :].partition(b"\n")

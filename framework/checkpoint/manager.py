@@ -10,7 +10,7 @@ from framework.checkpoint.file_format import load_checkpoint, save_checkpoint
 from framework.checkpoint.training_state import TrainingState
 from framework.checkpoint.writer import BackgroundWriter, snapshot
 from framework.config import SafetyConfig
-from framework.errors import CheckpointError, SaveError
+from framework.errors import CheckpointError, SaveError, UnreadableError
 from framework.run.directory import RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -26,18 +26,22 @@ def latest_checkpoint(run: RunDirectory) -> tuple[Path, dict[str, Any]] | None:
     """The newest checkpoint that proves whole, with its content; None if there never was one.
 
     A damaged one is logged and set aside under another name. Raises CheckpointError if there were some and none is
-    whole.
+    whole, or the run has ended and they are gone, and UnreadableError for one that may be whole but cannot be read.
     """
     paths = checkpoint_paths(run)
     for path in paths:
         try:
             return path, load_checkpoint(path)
+        except UnreadableError:
+            raise
         except CheckpointError as error:
             aside = path.with_name(f"{path.name}.damaged")
             path.replace(aside)
             logger.warning("%s; set aside as %s, going back to the checkpoint before it", error, aside.name)
     if paths or any(run.checkpoints.glob("*.damaged")):
         raise CheckpointError(f"no checkpoint in {run.checkpoints} is whole; begin again with another --out")
+    if run.results.exists():
+        raise CheckpointError(f"{run.path} holds a run that has ended, but not its checkpoints: nothing to go on from")
     return None
 
 
@@ -60,6 +64,8 @@ def repair_best(run: RunDirectory, checkpoint: dict[str, Any]) -> None:
         return
     try:
         load_checkpoint(run.best)
+    except UnreadableError:
+        raise
     except CheckpointError as error:
         save_checkpoint(run.best, best_checkpoint(checkpoint))
         logger.warning("%s; written again from the newest checkpoint", error)

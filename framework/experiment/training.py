@@ -29,7 +29,7 @@ from framework.experiment.teachers import as_teacher, keep_teachers, load_teache
 from framework.inspection import Finding, check, parameter_count, require
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
-from framework.run.directory import RunDirectory, finished, open_run_directory
+from framework.run.directory import RunDirectory, finished, new_run_folder, open_run_directory
 from framework.run.environment import choose_device, make_deterministic, process_rank
 from framework.run.logs import EpochLog
 from framework.run.signals import Stop, stop_on_signals
@@ -69,6 +69,8 @@ def run_training(
         if begun:
             require_resumable(begun.directory)
         raise
+    if out is None and process_rank() == 0:
+        folder = new_run_folder(folder.parent, folder.name)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
     with console_logging(), stop_on_signals() as stop:
         if begun and (results := finished(begun.directory, config.training.epochs)):

@@ -1,10 +1,12 @@
 """Files that are written whole or not at all, whatever happens to the process, the disk or the machine."""
 
+import errno
 import os
+import re
 from pathlib import Path
 
-PREFIX, SUFFIX = ".", ".part"
-"""How the name of a file that is still being written begins and ends."""
+PART = re.compile(r"\..+\.\d+\.emberfield-part")
+"""The name of a file that is still being written: that of the whole one, and the process that writes it."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -13,7 +15,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     A file beside it is written, flushed to the disk and renamed, then the folder's entry is flushed. Raises OSError
     where the disk is full or unwritable; the old content stays then.
     """
-    temporary = path.with_name(f"{PREFIX}{path.name}.{os.getpid()}{SUFFIX}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.emberfield-part")
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -27,15 +29,21 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Brings a folder's entries to the disk."""
+    """Brings a folder's entries to the disk, where its file system can: network drives often refuse."""
+    if os.name == "nt":  # a folder cannot be opened
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what a killed process was still writing anywhere in a folder; only for who alone may write there."""
-    for part in folder.rglob(f"{PREFIX}*{SUFFIX}"):
-        part.unlink(missing_ok=True)
+    """Removes what a killed process was still writing in a folder or one in it; for who alone may write there."""
+    for part in (*folder.glob(".*"), *folder.glob("*/.*")):
+        if PART.fullmatch(part.name):
+            part.unlink(missing_ok=True)

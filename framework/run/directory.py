@@ -1,14 +1,17 @@
 """The folder that a run leaves behind: what is in it, who may write to it, and what a resume accepts."""
 
-import fcntl
+import errno
 import json
+import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from framework.errors import RunDirectoryError
 from framework.run.atomic import remove_leftovers, write_bytes
+
+logger = logging.getLogger(__name__)
 
 
 class RunDirectory:
@@ -63,12 +66,31 @@ def open_run_directory(path: Path, *, resume: bool) -> Iterator[RunDirectory]:
         raise RunDirectoryError(f"cannot write to the run directory {path}: {error.strerror}") from error
     with lock:
         try:
-            # A lock of POSIX's kind ends with the process, and worker processes do not inherit it.
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(lock)
         except OSError as error:
-            raise RunDirectoryError(f"{path} is in use by another process") from error
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise RunDirectoryError(f"{path} is in use by another process") from error
+            logger.warning("%s cannot be locked (%s): let no other process write to it", path, error.strerror)
         remove_leftovers(path)
         yield run
+
+
+def new_run_folder(parent: Path, name: str) -> Path:
+    """A new folder for a run, named `name`, or with a number if another run has that name.
+
+    Raises RunDirectoryError where none can be made.
+    """
+    folder, number = parent / name, 1
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+            number += 1
+            folder = parent / f"{name}-{number}"
+    except OSError as error:
+        raise RunDirectoryError(f"cannot make the run directory {folder}: {error.strerror}") from error
 
 
 def finished(run: RunDirectory, planned_epochs: int) -> dict[str, Any] | None:
@@ -79,6 +101,16 @@ def finished(run: RunDirectory, planned_epochs: int) -> dict[str, Any] | None:
         return None
     whole = isinstance(results, dict) and results.get("planned_epochs") == planned_epochs
     return results if whole else None
+
+
+def _lock(file: IO[str]) -> None:
+    """Locks an open file for this process; raises OSError if another has it, or where files cannot be locked."""
+    try:
+        import fcntl  # POSIX alone has it
+    except ImportError:
+        raise OSError(errno.ENOSYS, "this system has no POSIX locks") from None
+    # A lock of POSIX's kind ends with the process, and worker processes do not inherit it.
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,9 +10,9 @@ import pytest
 from framework.checkpoint import manager as module
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.file_format import load_checkpoint
-from framework.checkpoint.manager import CheckpointManager
+from framework.checkpoint.manager import CheckpointManager, latest_checkpoint
 from framework.config import SafetyConfig
-from framework.errors import SaveError
+from framework.errors import CheckpointError, SaveError, UnreadableError
 from framework.run.directory import RunDirectory
 from tests.framework.small_training import SmallTraining, make_small_training
 
@@ -107,3 +107,25 @@ def test_best_weights_that_could_not_be_written_are_written_with_the_next_checkp
     manager.save()
     manager.close()
     assert first_difference(load_checkpoint(best)["model"], training.state.best_weights) is None
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(training: SmallTraining, tmp_path: Path) -> None:
+    """A link in a circle fails as a missing permission does, for root too."""
+    manager = manager_of(training, tmp_path / "kept")
+    manager.save()
+    manager.close()
+    newest = manager.run.checkpoints / "step-000000099.pt"
+    newest.symlink_to(newest)
+    with pytest.raises(UnreadableError, match="cannot be read"):
+        latest_checkpoint(manager.run)
+    assert newest.is_symlink() and not list(manager.run.checkpoints.glob("*.damaged"))
+    newest.unlink()
+    assert latest_checkpoint(manager.run) is not None
+
+
+def test_a_run_that_has_ended_does_not_begin_again_without_its_checkpoints(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert latest_checkpoint(run) is None
+    run.results.write_text("{}")
+    with pytest.raises(CheckpointError, match="a run that has ended, but not its checkpoints"):
+        latest_checkpoint(run)
