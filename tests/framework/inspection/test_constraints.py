@@ -81,6 +81,12 @@ def test_the_number_of_strided_convolutions_is_exact() -> None:
     assert all(holds(nn.Conv2d(3, 4, 3, stride), strided_convs=1) for stride in ((1, 2), (2, 1)))
 
 
+def test_a_convolution_whose_result_is_not_used_does_not_count() -> None:
+    unused = Call(lambda self, x: (F.conv2d(x, self.weight, None, 2, 0, 2), x)[1], weight=torch.ones(4, 3, 3, 3))
+    assert holds(unused, strided_convs=0)
+    assert not holds(unused, requires=("dilated",))
+
+
 HIDDEN_MAXIMA = {
     "functional": lambda self, x: F.max_pool2d(x, 2),
     "method": lambda self, x: torch.max_pool2d(x, 3, 1, 1),
@@ -172,7 +178,10 @@ SEPARABLE["written through a view"] = Call(
 )
 NOT_SEPARABLE = {
     "dense": nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1)),
+    "depthwise of one pixel": nn.Sequential(nn.Conv2d(3, 3, 1, groups=3), nn.Conv2d(3, 8, 1)),
+    "pointwise that mixes no channels": depthwise_then(nn.Conv2d(3, 6, 1, groups=3)),
     "no pointwise": depthwise_then(nn.ReLU(), nn.Conv2d(3, 8, 3)),
+    "a linear layer over all positions": depthwise_then(nn.Flatten(), nn.Linear(2700, 10)),
     "a pooling between": depthwise_then(nn.AvgPool2d(2), nn.Conv2d(3, 8, 1)),
     "grouped only": nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 4, 1)),
     "not used": Call(
@@ -207,7 +216,8 @@ def test_dilated() -> None:
     [
         nn.Conv2d(3, 4, 1, 2),
         nn.MaxPool2d(2),
-        Call(lambda self, x: x[:, :, ::2, ::2]),
+        Call(lambda self, x: x[:, :, ::2]),
+        Call(lambda self, x: x[..., ::2]),
         Call(lambda self, x: F.conv2d(x, self.weight, stride=(1, 2)), weight=torch.ones(4, 3, 1, 1)),
     ],
 )

@@ -62,6 +62,13 @@ def test_flip_and_dropout_are_bit_equal(transforms: tuple[dict[str, Any], ...], 
     assert (one != images).any()
 
 
+def test_a_fill_between_two_grey_levels_is_cut_off_both_ways() -> None:
+    images = np.full((20, 32, 32, 3), 7, np.uint8)
+    one, batch = both_ways(build(DROPOUT | {"p": 1.0, "fill_value": 99.6}), images)
+    assert np.array_equal(one, batch)
+    assert set(np.unique(batch)) == {7, 99}
+
+
 @pytest.mark.parametrize("images", [noise(), smooth(), noise((24, 40))], ids=["noise", "smooth", "oblong"])
 @pytest.mark.parametrize("declared", [AFFINE | {"p": 1.0}, STRONG], ids=["assignment", "strong"])
 def test_affine_is_within_one_level_in_a_thousandth_of_the_values(images: np.ndarray, declared: dict[str, Any]) -> None:
