@@ -1,32 +1,52 @@
 """The command: see `tests.faults`."""
 
+import shutil
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.faults.patches import applies, copy_tree, faults, passes
+from tests.faults.patches import Fault, Result, applies, copy_tree, faults, run_tests
+
+
+AT_ONCE = 2
+"""Faults tried at a time, each on one core."""
+
+
+def tried(fault: Fault, folder: Path) -> Result:
+    """What its tests say of a copy of the tree with a fault."""
+    tree = folder / fault.name
+    copy_tree(tree)
+    assert applies(fault, tree)
+    result = run_tests(fault.tests, tree)
+    shutil.rmtree(tree)
+    return result
 
 
 def main(names: list[str]) -> int:
-    """Tries the faults whose names begin so, or all; 1 if one is not caught."""
-    chosen = [fault for fault in faults() if not names or fault.name.startswith(tuple(names))]
-    escaped = []
+    """Tries the faults whose names begin so, or all; 1 if one is not caught, or cannot be tried."""
+    every = faults()
+    unknown = [name for name in names if not any(fault.name.startswith(name) for fault in every)]
+    if unknown:
+        raise SystemExit(f"no fault is named {', '.join(unknown)}; valid: {', '.join(fault.name for fault in every)}")
+    chosen = [fault for fault in every if not names or fault.name.startswith(tuple(names))]
     with tempfile.TemporaryDirectory(prefix="emberfield-faults-") as folder:
         plain = Path(folder) / "plain"
         copy_tree(plain)
-        for test in dict.fromkeys(fault.test for fault in chosen):
-            if not passes(test, plain):
-                raise SystemExit(f"without any fault, {' '.join(test)} fails")
-        for fault in chosen:
-            tree = Path(folder) / fault.name
-            copy_tree(tree)
-            if not applies(fault, tree):
-                raise SystemExit(f"{fault.path.name} does not apply: the code that it changes has changed")
-            caught = not passes(fault.test, tree)
-            print(f"{'caught' if caught else 'NOT CAUGHT'}  {fault.name}: {fault.what}", flush=True)
-            escaped += [] if caught else [fault.name]
-    print(f"{len(chosen) - len(escaped)} of {len(chosen)} caught")
-    return 1 if escaped or not chosen else 0
+        stale = [fault.path.name for fault in chosen if not applies(fault, plain, check=True)]
+        if stale:
+            raise SystemExit(f"the code that they change has changed: {', '.join(stale)} do not apply")
+        result = run_tests(list(dict.fromkeys(test for fault in chosen for test in fault.tests)), plain)
+        if not result.passed:
+            raise SystemExit(f"a test fails without any fault:\n{result.output}")
+        escaped = 0
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for fault, result in zip(chosen, pool.map(lambda each: tried(each, Path(folder)), chosen), strict=True):
+                escaped += result.passed
+                how = "NOT CAUGHT" if result.passed else f"caught in {result.seconds:.0f} s by {result.failed}"
+                print(f"{fault.name}: {fault.what}: {how}", flush=True)
+    print(f"{len(chosen) - escaped} of {len(chosen)} caught")
+    return 1 if escaped else 0
 
 
 if __name__ == "__main__":

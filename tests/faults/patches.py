@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +14,22 @@ ROOT = HERE.parents[1]
 
 
 @dataclass(frozen=True)
+class Result:
+    """Whether the tests `passed`, else the first that `failed`; what pytest wrote, and how long it ran."""
+
+    passed: bool
+    failed: str
+    output: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Fault:
-    """`what` it breaks, and the arguments of pytest for the `test` that catches it."""
+    """`what` it breaks, and the `tests` of which one has to catch it, as pytest's node ids."""
 
     path: Path
     what: str
-    test: tuple[str, ...]
+    tests: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -45,7 +57,7 @@ def applies(fault: Fault, tree: Path, *, check: bool = False) -> bool:
 
 
 def copy_tree(target: Path) -> None:
-    """Copies what git tracks, without the patches' own tests."""
+    """Copies what git tracks, as it is in the working tree."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in listed.decode().split("\0"):
         if name and (ROOT / name).is_file():
@@ -53,11 +65,15 @@ def copy_tree(target: Path) -> None:
             shutil.copyfile(ROOT / name, target / name)
 
 
-def passes(test: tuple[str, ...], tree: Path) -> bool:
-    """Whether pytest passes in a tree; finding no test is not passing. Raises RuntimeError if pytest cannot run."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *test]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+def run_tests(tests: Sequence[str], tree: Path) -> Result:
+    """Runs tests in a tree up to the first that fails. Raises RuntimeError if pytest cannot run or finds none."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    outer = ("EMBERFIELD_SOAK", "PYTEST_")  # short tests, and no settings of a pytest around this one
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(outer)}
+    environment = kept | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    began = time.monotonic()
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
     if done.returncode not in (0, 1):
-        raise RuntimeError(f"pytest {' '.join(test)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.returncode == 0
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    named = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    return Result(done.returncode == 0, *named[:1] or [""], done.stdout, time.monotonic() - began)

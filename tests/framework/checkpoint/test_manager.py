@@ -1,5 +1,6 @@
 """What of a training is kept, when, and by whom."""
 
+import copy
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from framework.checkpoint import manager as module
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.manager import CheckpointManager, latest_checkpoint
-from framework.checkpoint.writer import snapshot
 from framework.config import SafetyConfig
 from framework.errors import SaveError, UnreadableError
 from framework.run.directory import RunDirectory
@@ -41,7 +41,7 @@ def test_the_state_of_the_moment_is_kept_although_training_goes_on_before_it_is_
     monkeypatch.setattr(module, "save_checkpoint", save_late)
     manager = manager_of(training, tmp_path / "kept")
     assert manager.newest == "the beginning"
-    expected = snapshot(training.state.state_dict())
+    expected = copy.deepcopy(training.state.state_dict())
     manager.save()
     for parameter in training.state.model.parameters():
         parameter.data.zero_()

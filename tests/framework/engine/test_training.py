@@ -156,6 +156,10 @@ def test_early_stopping_counts_only_in_the_last_third_and_survives_a_resume(tmp_
     early = make_small_training(tmp_path / "early", **(settings | {"patience_from": 0.0}))
     early.run()
     assert len(early.state.history) == 2
+    again = make_small_training(tmp_path / "early", **(settings | {"patience_from": 0.0}))
+    again.resume()
+    again.run()
+    assert again.state.step == early.state.step and again.logged == []
 
 
 def test_without_held_out_images_nothing_is_validated_and_nothing_is_best(tmp_path: Path) -> None:
@@ -335,6 +339,11 @@ def test_the_very_first_step_can_be_left_out(tmp_path: Path) -> None:
     training = make_small_training(tmp_path / "run", network=lambda: ExplodesOnce(at=1), epochs=1, **SKIP)
     training.run()
     assert training.state.guard.skipped == 1
+
+
+def test_steps_left_out_before_a_resume_count_towards_the_limit(tmp_path: Path) -> None:
+    parts = interrupted(tmp_path / "parts", 1, network=lambda: ExplodesOnce(at=2), **SKIP)  # once in each process
+    assert parts.state.guard.skipped == 2
 
 
 def without_dropout() -> nn.Module:

@@ -60,3 +60,10 @@ def test_the_last_window_of_ceil_mode_is_covered() -> None:
     exact = coverage_mask(network, (3, 13, 13))
     np.testing.assert_array_equal(exact, measured_coverage(network, (3, 13, 13)))
     assert exact[12, 12]
+
+
+def test_a_pixel_that_resizing_meets_exactly_is_read_alone() -> None:
+    network = nn.Sequential(nn.Upsample((7, 9), mode="bilinear", align_corners=True), nn.Conv2d(3, 4, 1))
+    exact = coverage_mask(network, (3, 13, 17))
+    np.testing.assert_array_equal(exact, measured_coverage(network, (3, 13, 17)))
+    assert exact[::2, ::2].all() and exact.sum() == 7 * 9

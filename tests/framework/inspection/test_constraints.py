@@ -64,6 +64,11 @@ def test_limits_are_inclusive(field: str) -> None:
     assert not holds(nn.Conv2d(3, 4, 3), **{field: beyond})
 
 
+def test_the_shorter_side_of_the_field_has_to_reach_the_limit() -> None:
+    assert holds(nn.Conv2d(3, 4, (5, 3)), min_receptive_field=3)
+    assert not any(holds(nn.Conv2d(3, 4, kernel), min_receptive_field=4) for kernel in ((5, 3), (3, 5)))
+
+
 def test_coverage_may_equal_its_limit() -> None:
     every_other_pixel = nn.Conv2d(3, 4, 1, stride=2)
     assert holds(every_other_pixel, min_coverage=0.25)
@@ -73,6 +78,13 @@ def test_coverage_may_equal_its_limit() -> None:
 def test_the_number_of_strided_convolutions_is_exact() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.AvgPool2d(2, 2), nn.ConvTranspose2d(4, 4, 3, 2))
     assert [holds(network, strided_convs=number) for number in range(3)] == [False, True, False]
+    assert all(holds(nn.Conv2d(3, 4, 3, stride), strided_convs=1) for stride in ((1, 2), (2, 1)))
+
+
+def test_a_convolution_whose_result_is_not_used_does_not_count() -> None:
+    unused = Call(lambda self, x: (F.conv2d(x, self.weight, None, 2, 0, 2), x)[1], weight=torch.ones(4, 3, 3, 3))
+    assert holds(unused, strided_convs=0)
+    assert not holds(unused, requires=("dilated",))
 
 
 HIDDEN_MAXIMA = {
@@ -166,7 +178,10 @@ SEPARABLE["written through a view"] = Call(
 )
 NOT_SEPARABLE = {
     "dense": nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1)),
+    "depthwise of one pixel": nn.Sequential(nn.Conv2d(3, 3, 1, groups=3), nn.Conv2d(3, 8, 1)),
+    "pointwise that mixes no channels": depthwise_then(nn.Conv2d(3, 6, 1, groups=3)),
     "no pointwise": depthwise_then(nn.ReLU(), nn.Conv2d(3, 8, 3)),
+    "a linear layer over all positions": depthwise_then(nn.Flatten(), nn.Linear(2700, 10)),
     "a pooling between": depthwise_then(nn.AvgPool2d(2), nn.Conv2d(3, 8, 1)),
     "grouped only": nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 4, 1)),
     "not used": Call(
@@ -201,7 +216,8 @@ def test_dilated() -> None:
     [
         nn.Conv2d(3, 4, 1, 2),
         nn.MaxPool2d(2),
-        Call(lambda self, x: x[:, :, ::2, ::2]),
+        Call(lambda self, x: x[:, :, ::2]),
+        Call(lambda self, x: x[..., ::2]),
         Call(lambda self, x: F.conv2d(x, self.weight, stride=(1, 2)), weight=torch.ones(4, 3, 1, 1)),
     ],
 )

@@ -48,6 +48,10 @@ def test_shared_parameters_count_once_and_run_as_often_as_they_run() -> None:
     ]
 
 
+def test_frozen_parameters_count() -> None:
+    assert parameter_count(nn.Conv2d(3, 4, 3).requires_grad_(False)) == 112
+
+
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [

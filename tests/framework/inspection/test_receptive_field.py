@@ -142,6 +142,19 @@ def test_the_network_ends_where_its_feature_map_does(kind: nn.Module) -> None:
     assert size(nn.Conv2d(3, 4, 3, 4, 1), kind) == (3, 3)
 
 
+@pytest.mark.parametrize("kernels", [(3, 5), (5, 3)])
+def test_of_branches_that_are_pooled_apart_the_larger_field_counts(kernels: tuple[int, int]) -> None:
+    class Apart(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.branches = nn.ModuleList(nn.Conv2d(3, 4, kernel) for kernel in kernels)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cat([branch(x).mean((2, 3)) for branch in self.branches], 1)
+
+    assert size(Apart()) == (5, 5)
+
+
 class LooksAtTheImage(nn.Module):
     """A branch on the values, which no trace can follow."""
 

@@ -62,6 +62,13 @@ def test_flip_and_dropout_are_bit_equal(transforms: tuple[dict[str, Any], ...], 
     assert (one != images).any()
 
 
+def test_a_fill_between_two_grey_levels_is_cut_off_both_ways() -> None:
+    images = np.full((20, 32, 32, 3), 7, np.uint8)
+    one, batch = both_ways(build(DROPOUT | {"p": 1.0, "fill_value": 99.6}), images)
+    assert np.array_equal(one, batch)
+    assert set(np.unique(batch)) == {7, 99}
+
+
 @pytest.mark.parametrize("images", [noise(), smooth(), noise((24, 40))], ids=["noise", "smooth", "oblong"])
 @pytest.mark.parametrize("declared", [AFFINE | {"p": 1.0}, STRONG], ids=["assignment", "strong"])
 def test_affine_is_within_one_level_in_a_thousandth_of_the_values(images: np.ndarray, declared: dict[str, Any]) -> None:
@@ -141,6 +148,11 @@ def test_parameters_depend_on_seed_epoch_and_sample_alone() -> None:
         assert 0.4 < (other[0]["flip"] != many[0]["flip"][:BLOCK]).mean() < 0.6
     first, second = many[1]["matrix"][:BLOCK], many[1]["matrix"][BLOCK : 2 * BLOCK]
     assert not np.array_equal(first, second)
+
+
+def test_each_transform_of_a_pipeline_draws_for_itself() -> None:
+    first, second = build(FLIP | {"p": 0.5}, FLIP | {"p": 0.5}).table(seed=0, epoch=0, samples=BLOCK, size=(32, 32))
+    assert 0.4 < (first["flip"] != second["flip"]).mean() < 0.6
 
 
 DRAWS = 10_000 if os.environ.get("EMBERFIELD_SOAK") else 4_000

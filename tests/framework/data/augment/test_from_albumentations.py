@@ -1,6 +1,7 @@
 """The three transforms, judged by the pixels that come out."""
 
 import pickle
+from collections.abc import Callable
 
 import albumentations
 import numpy as np
@@ -154,8 +155,14 @@ def repeats(augmentation: Augmentation, epochs: int = 4, samples: int = 60) -> i
     return len(results) - len(set(results))
 
 
-def test_every_epoch_and_sample_is_drawn_afresh() -> None:
-    assert repeats(always()) == 0
+def itself() -> Augmentation:
+    """A transform that has no batched form, and draws for itself."""
+    return build({"name": "ColorJitter", "p": 1.0})
+
+
+@pytest.mark.parametrize("made", [always, itself])
+def test_every_epoch_and_sample_is_drawn_afresh(made: Callable[[], Augmentation]) -> None:
+    assert repeats(made()) == 0
 
 
 def test_a_key_without_the_epoch_is_found() -> None:
@@ -170,7 +177,8 @@ def test_a_result_depends_on_its_keys_alone() -> None:
     forwards = [first(image, **key) for key in keys]
     backwards = [second(image, **key) for key in reversed(keys)]
     assert all(np.array_equal(a, b) for a, b in zip(forwards, reversed(backwards), strict=True))
-    assert not np.array_equal(*(always()(image, seed=seed, epoch=0, sample=0) for seed in (0, 1)))
+    for made in (always, itself):
+        assert not np.array_equal(*(made()(image, seed=seed, epoch=0, sample=0) for seed in (0, 1)))
 
 
 def test_workers_repeat_nothing() -> None:
