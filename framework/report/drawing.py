@@ -1,7 +1,9 @@
 """How pictures are drawn by matplotlib: without a window, and with every name as it is."""
 
+import contextlib
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -25,11 +27,12 @@ def drawn(save: Callable[P, T]) -> Callable[P, T]:
 
 def _import() -> None:
     """Imports matplotlib also where MPLBACKEND, as a notebook sets it, names a window system that is not installed."""
+    former = os.environ.pop("MPLBACKEND", None) if "matplotlib" not in sys.modules else None
+    if former is None:
+        return
     try:
-        import matplotlib.figure
-    except ValueError:
-        former = os.environ.pop("MPLBACKEND")
-        try:
-            import matplotlib.figure  # noqa: F401
-        finally:
-            os.environ["MPLBACKEND"] = former
+        import matplotlib
+    finally:
+        os.environ["MPLBACKEND"] = former
+    with contextlib.suppress(ValueError):  # a file needs no window
+        matplotlib.rcParams["backend"] = former
