@@ -12,7 +12,7 @@ from framework.checkpoint.file_format import load_checkpoint, load_weights
 from framework.checkpoint.links import require_own_files
 from framework.checkpoint.manager import checkpoint_paths
 from framework.checkpoint.metadata import ModelMetadata
-from framework.checkpoint.networks import Networks, create_network
+from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.training_state import reported_weights
 from framework.data.image_data import ImageData
 from framework.errors import CheckpointError, DataError
@@ -82,7 +82,7 @@ def load_model(
     except Exception as error:  # options out of a file can be anything
         raise CheckpointError(f"the network of {source} cannot be made: {error}") from error
     load_weights(network, reported_weights(checkpoint), str(source))
-    network.to(device).to(memory_format=torch.channels_last)
+    place(network, device)
     return LoadedModel(network.eval(), metadata, device, source)
 
 
@@ -91,7 +91,7 @@ def load_pretrained(networks: Networks, name: str, device: torch.device) -> Load
     weights = networks.pretrained_weights(name)
     metadata = ModelMetadata.parse(weights.description, str(weights.path))
     network = networks.create(name, num_classes=len(metadata.class_names), pretrained=True)
-    network.to(device).to(memory_format=torch.channels_last)
+    place(network, device)
     return LoadedModel(network.eval(), metadata, device, weights.path)
 
 

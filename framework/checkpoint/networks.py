@@ -1,8 +1,10 @@
 """What this framework asks of a collection of networks; the package `architectures` meets it."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import torch
 from torch import nn
 
 from framework.errors import EmberfieldError
@@ -41,3 +43,11 @@ def create_network(
             f"arch_options holds {', '.join(taken)}; classes and channels are those of the data, and weights are new"
         )
     return networks.create(arch, num_classes=num_classes, in_channels=in_channels, **arch_options)
+
+
+def place(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network itself on a device, in channels_last; contiguous if a tensor has five dimensions, which cannot be."""
+    network.to(device)
+    if all(tensor.dim() != 5 for tensor in itertools.chain(network.parameters(), network.buffers())):
+        network.to(memory_format=torch.channels_last)
+    return network

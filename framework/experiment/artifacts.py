@@ -9,7 +9,7 @@ from torch import nn
 
 from framework.checkpoint.loaded_model import LoadedModel
 from framework.checkpoint.metadata import ModelMetadata
-from framework.checkpoint.networks import Networks, create_network
+from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.training_state import TrainingState
 from framework.config import Config
 from framework.data.data_module import DataModule
@@ -112,7 +112,7 @@ def reported_model(
         in_channels=metadata.in_channels,
     )
     network.load_state_dict(state.evaluated.state_dict() if state.best_weights is None else state.best_weights)
-    network.to(device).to(memory_format=torch.channels_last)
+    place(network, device)
     return LoadedModel(network.eval(), metadata, device, source)
 
 

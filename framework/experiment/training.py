@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from framework.checkpoint.links import require_own_files
-from framework.checkpoint.networks import Networks, create_network
+from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.resume import require_resumable, resume_point
 from framework.config import Config
 from framework.config.declaration import unknown
@@ -204,5 +204,5 @@ def build_network(
     findings = check(network, data.input_shape, config.constraints)
     if not config.constraints.no_constraints:
         require(findings)
-    network.to(device).to(memory_format=torch.channels_last)
+    place(network, device)
     return network, findings
