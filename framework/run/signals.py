@@ -46,7 +46,8 @@ class Stop:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)  # a second signal ends the process at once
+            if signal.getsignal(each) == self._handle:  # one ignored under nohup stays so
+                signal.signal(each, signal.SIG_DFL)  # a second signal ends the process at once
         self.asked = signal.Signals(number).name
         if not self._deferring:
             raise _Interruption

@@ -55,6 +55,18 @@ def test_a_hangup_that_is_ignored_stays_ignored() -> None:
     assert lines_after(signal.SIGHUP, "SIG_IGN") == ["not stopped", "alive"]
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+def test_an_ignored_hangup_stays_ignored_after_another_signal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with pytest.raises(StoppedError, match="SIGTERM"), stop_on_signals() as stop, stop.deferring():
+            signal.raise_signal(signal.SIGTERM)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) == signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_in_a_thread_nothing_is_handled_and_nothing_fails() -> None:
     found: list[object] = []
 
