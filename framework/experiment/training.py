@@ -70,10 +70,11 @@ def run_training(
         config = experiment.settings(settings, preset=preset, files=files, run=begun)
     except RunDirectoryError:
         if begun:
-            named = experiment.settings(settings, preset=preset, files=files)
-            require_named(config, named, experiment.package(), folder)
             require_resumable(begun.directory)
         raise
+    if begun:
+        named = experiment.settings(settings, preset=preset, files=files)
+        require_named(config, named, experiment.package(), folder)
     if out is None and process_rank() == 0:
         folder = make_run_directory(experiment.name)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))

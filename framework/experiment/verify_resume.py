@@ -72,7 +72,9 @@ def _running(
     finally:
         if process is not None:
             process.kill()
-            process.communicate()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def _finish(stop: Stop, launcher: Sequence[str], settings: Path, run: RunDirectory) -> None:

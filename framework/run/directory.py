@@ -133,8 +133,8 @@ def finished(run: RunDirectory, planned_epochs: int) -> dict[str, Any] | None:
         results = json.loads(run.results.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    whole = isinstance(results, dict) and results.get("planned_epochs") == planned_epochs
-    return results if whole else None
+    whole = isinstance(results, dict) and isinstance(results.get("test_accuracy"), float)
+    return results if whole and results.get("planned_epochs") == planned_epochs else None
 
 
 def write_text(path: Path, text: str) -> None:
