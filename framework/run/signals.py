@@ -5,8 +5,9 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType, TracebackType
+from typing import Any
 
 from framework.errors import StoppedError
 
@@ -44,37 +45,15 @@ class Stop:
             self._deferring = False
         self.check()
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        for each in SIGNALS:
-            if signal.getsignal(each) == self._handle:  # one ignored under nohup stays so
-                signal.signal(each, signal.SIG_DFL)  # a second signal ends the process at once
-        self.asked = signal.Signals(number).name
-        if not self._deferring:
-            raise _Interruption
 
-
-@contextmanager
-def stop_on_signals(advice: str = "") -> Iterator[Stop]:
+def stop_on_signals(advice: str = "") -> AbstractContextManager[Stop]:
     """Handles SIGTERM, SIGINT and SIGHUP as above, and puts the former handlers back; raises StoppedError for one.
 
     Where nothing is deferred, `advice` ends its message.
     An ignored SIGHUP, as under nohup, stays ignored. Outside the main thread Python handles no signals, and nothing is
     changed.
     """
-    stop = Stop()
-    former = {}
-    if threading.current_thread() is threading.main_thread():
-        former = {number: signal.getsignal(number) for number in SIGNALS}
-        former = {number: handler for number, handler in former.items() if not _nohup(number, handler)}
-    try:
-        for number in former:
-            signal.signal(number, stop._handle)
-        yield stop
-    except _Interruption:
-        raise StoppedError(f"stopped by {stop.asked}{advice}") from None
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+    return _Handling(advice)
 
 
 @contextmanager
@@ -105,5 +84,45 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
 
 
-def _nohup(number: int, handler: object) -> bool:
-    return handler == signal.SIG_IGN and signal.Signals(number).name == "SIGHUP"
+class _Handling:
+    """The context of `stop_on_signals`; one made by contextlib could be interrupted in contextlib's own lines."""
+
+    def __init__(self, advice: str) -> None:
+        self.stop, self.advice = Stop(), advice
+        self.former: dict[int, Any] = {}
+
+    def __enter__(self) -> Stop:
+        if threading.current_thread() is threading.main_thread():
+            self.former = {number: old for number in SIGNALS if _replaceable(number, old := signal.getsignal(number))}
+            for number in self.former:
+                signal.signal(number, self._handle)
+            if self.stop.asked is not None:
+                self.__exit__(None, None, None)
+        return self.stop
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        for number, handler in self.former.items():
+            signal.signal(number, handler)
+        if self.stop.asked is not None and kind in (None, _Interruption):
+            raise StoppedError(f"stopped by {self.stop.asked}{self.advice}") from None
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        for each in self.former:
+            signal.signal(each, signal.SIG_DFL)  # a second signal ends the process at once
+        self.stop.asked = signal.Signals(number).name
+        if not self.stop._deferring and not _entering_or_leaving(frame):
+            raise _Interruption
+
+
+def _entering_or_leaving(frame: FrameType | None) -> bool:
+    """Whether the context is being entered or left: then handlers are half changed, and `__exit__` raises."""
+    ours = (_Handling.__enter__.__code__, _Handling.__exit__.__code__)
+    while frame is not None and frame.f_code not in ours:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _replaceable(number: int, handler: object) -> bool:
+    """Whether a signal is to be handled: not a hangup that nohup ignores, nor what Python could not put back."""
+    ignored_hangup = handler == signal.SIG_IGN and signal.Signals(number).name == "SIGHUP"
+    return handler is not None and not ignored_hangup

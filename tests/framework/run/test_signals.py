@@ -1,9 +1,11 @@
 """Signals around a piece of code, in processes of their own."""
 
+import random
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ try:
     with stop_on_signals():
         print("ready", flush=True)
         try:
-            time.sleep(3)
+            time.sleep(1)
         except Exception:
             print("swallowed", flush=True)
         print("not stopped", flush=True)
@@ -31,6 +33,27 @@ except StoppedError as error:
 assert before == [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
 print("alive", flush=True)
 """
+OPENING_AND_CLOSING = """
+import signal
+from framework.errors import StoppedError
+from framework.run.signals import stop_on_signals
+def outside(number, frame):
+    print("outside", flush=True)
+signal.signal(signal.SIGTERM, outside)
+signal.alarm(60)  # ends this process if a signal is lost
+print("ready", flush=True)
+while True:
+    said = None
+    try:
+        with stop_on_signals():
+            pass
+    except StoppedError as error:
+        said = error
+    assert signal.getsignal(signal.SIGTERM) is outside
+    if said:
+        print(said, flush=True)
+"""
+ROUNDS = 200
 
 
 def lines_after(number: signal.Signals, hangup: str = "SIG_DFL") -> list[str]:
@@ -53,6 +76,21 @@ def test_a_signal_is_an_error_that_no_except_exception_swallows_and_the_handlers
 
 def test_a_hangup_that_is_ignored_stays_ignored() -> None:
     assert lines_after(signal.SIGHUP, "SIG_IGN") == ["not stopped", "alive"]
+    assert lines_after(signal.SIGTERM, "SIG_IGN") == ["stopped by SIGTERM", "alive"]
+
+
+def test_no_moment_of_entering_or_leaving_lets_another_error_out_or_loses_a_signal() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OPENING_AND_CLOSING], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        answers, draws = [], random.Random(0)
+        for _ in range(ROUNDS):
+            time.sleep(draws.random() / 2000)
+            process.send_signal(signal.SIGTERM)
+            answers.append(process.stdout.readline())  # the end of the file, if the process has ended
+        process.kill()
+    assert set(answers) == {"stopped by SIGTERM\n", "outside\n"}
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
