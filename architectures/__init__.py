@@ -8,7 +8,7 @@ from architectures import (  # noqa: F401 - imported to be registered
 )
 from architectures.factory import create
 from architectures.pretrained import PRETRAINED, PretrainedWeights, Published, WeightsError, pretrained_weights
-from architectures.registry import ArchitectureError, names, options, register
+from architectures.registry import ArchitectureError, describe, names, option_types, options, register
 from architectures.source import source_files
 
 __all__ = [
@@ -18,7 +18,9 @@ __all__ = [
     "Published",
     "WeightsError",
     "create",
+    "describe",
     "names",
+    "option_types",
     "options",
     "pretrained_weights",
     "register",

@@ -13,14 +13,14 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from torch import nn
 
 GROUP = "emberfield.architectures"
 
 Builder = Callable[..., nn.Module]
-"""Called with `num_classes` and options by keyword; `in_channels` is one for anything but RGB images."""
+"""Called by keyword with `num_classes`, `in_channels` and its options; one for RGB images may lack `in_channels`."""
 
 AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
 
@@ -64,6 +64,40 @@ def options(name: str) -> dict[str, Any]:
         for parameter in parameters
         if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     }
+
+
+def option_types(name: str) -> dict[str, str]:
+    """The type of each option as it is annotated, '' where it is not; raises as `options` does."""
+    parameters = inspect.signature(find(name)).parameters
+    return {option: _type(parameters[option].annotation) for option in options(name)}
+
+
+def describe(name: str) -> str:
+    """The first line of an architecture's docstring, and the options that a functools.partial sets; '' without one.
+
+    Raises ArchitectureError as `find` does.
+    """
+    builder = find(name)
+    changed: dict[str, Any] = {}
+    while isinstance(builder, functools.partial):
+        changed = {**builder.keywords, **changed}
+        builder = builder.func
+    first = next(iter((inspect.getdoc(builder) or "").splitlines()), "")
+    if not changed:
+        return first
+    return f"{builder.__name__} with {', '.join(f'{option}={_value(value)}' for option, value in changed.items())}"
+
+
+def _type(annotation: Any) -> str:
+    if annotation is inspect.Parameter.empty:
+        return ""
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(repr, get_args(annotation)))
+    return re.sub(r"\b(?:\w+\.)+(\w)", r"\1", inspect.formatannotation(annotation))
+
+
+def _value(value: Any) -> str:
+    return value.__name__ if isinstance(value, type) else repr(value)
 
 
 def find(name: str) -> Builder:

@@ -63,6 +63,12 @@ class DifferenceError(EmberfieldError):
     exit_code = 10
 
 
+class WorkerError(EmberfieldError):
+    """A worker process that was killed, or cannot be started: exit code 11. The run can be resumed."""
+
+    exit_code = 11
+
+
 class StoppedError(EmberfieldError):
     """A run that a signal stopped, to be resumed: exit code 75, the one that sysexits.h calls a temporary failure."""
 

@@ -68,8 +68,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def is_former(path: Path) -> bool:
     """Whether a file is a checkpoint of the former format."""
-    with path.open("rb") as file:
-        return file.read(len(FORMER)) == FORMER
+    try:
+        with path.open("rb") as file:
+            return file.read(len(FORMER)) == FORMER
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def load_weights(model: nn.Module, weights: object, source: str) -> None:

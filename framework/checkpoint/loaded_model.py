@@ -1,5 +1,7 @@
 """From a checkpoint, a run directory or published weights back to a network."""
 
+import shlex
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,13 +9,15 @@ import torch
 from torch import nn
 
 from framework.checkpoint.file_format import load_checkpoint, load_weights
+from framework.checkpoint.links import require_own_files
 from framework.checkpoint.manager import checkpoint_paths
 from framework.checkpoint.metadata import ModelMetadata
-from framework.checkpoint.networks import Networks
+from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.training_state import reported_weights
 from framework.data.image_data import ImageData
 from framework.errors import CheckpointError, DataError
 from framework.run.directory import RunDirectory
+from framework.run.printable import printable
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,11 @@ class LoadedModel:
 def find_checkpoint(path: Path) -> Path:
     """A checkpoint itself, or a run directory's best one, or its newest where there is no best.
 
-    Raises CheckpointError if there is none.
+    Raises CheckpointError if there is none, RunDirectoryError for a folder in which something is no file of its own.
     """
     run = RunDirectory(path)
+    if path.is_dir():
+        require_own_files(path)
     candidates = (run.best, *checkpoint_paths(run)) if path.is_dir() else (path,)
     for candidate in candidates:
         if candidate.is_file():
@@ -39,34 +45,44 @@ def find_checkpoint(path: Path) -> Path:
     raise CheckpointError(f"there is no checkpoint at {path}")
 
 
-def load_model(networks: Networks, path: Path, device: torch.device, arch: str | None = None) -> LoadedModel:
+def load_model(
+    networks: Networks,
+    path: Path,
+    device: torch.device,
+    arch: str | None = None,
+    *,
+    trusted: Collection[str] = (),
+    option: str = "--arch",
+) -> LoadedModel:
     """The network of a checkpoint or run directory, with the weights that it reports.
 
     Only a registered architecture is made on the checkpoint's word: a file that somebody else wrote could name any
-    code. Another one has to be named by `arch`; a checkpoint of another architecture than `arch` raises
-    CheckpointError, as does one whose network cannot be made.
+    code. Another one has to be named by `arch`, or among the `trusted` ones, which the user names by an `option`. A
+    checkpoint of another architecture than `arch` raises CheckpointError, as does one whose network cannot be made.
     """
     source = find_checkpoint(path)
     checkpoint = load_checkpoint(source)
     metadata = ModelMetadata.parse(checkpoint.get("metadata"), str(source))
     if arch not in (None, metadata.arch):
         raise CheckpointError(f"{source} holds {metadata.arch!r}, not {arch!r}")
-    if arch is None and metadata.arch not in networks.names():
+    if arch is None and metadata.arch not in (*networks.names(), *trusted):
         raise CheckpointError(
-            f"{source} holds {metadata.arch!r}, which is not registered: add --arch {metadata.arch} if you trust "
-            f"that code. Registered: {', '.join(networks.names())}"
+            f"{source} holds {metadata.arch!r}, which is not registered: add {option} "
+            f"{shlex.quote(printable(metadata.arch))} if "
+            f"you trust that code. Registered: {', '.join(networks.names())}"
         )
     try:
-        network = networks.create(
+        network = create_network(
+            networks,
             metadata.arch,
+            metadata.arch_options,
             num_classes=len(metadata.class_names),
             in_channels=metadata.in_channels,
-            **metadata.arch_options,
         )
     except Exception as error:  # options out of a file can be anything
         raise CheckpointError(f"the network of {source} cannot be made: {error}") from error
     load_weights(network, reported_weights(checkpoint), str(source))
-    network.to(device).to(memory_format=torch.channels_last)
+    place(network, device)
     return LoadedModel(network.eval(), metadata, device, source)
 
 
@@ -75,7 +91,7 @@ def load_pretrained(networks: Networks, name: str, device: torch.device) -> Load
     weights = networks.pretrained_weights(name)
     metadata = ModelMetadata.parse(weights.description, str(weights.path))
     network = networks.create(name, num_classes=len(metadata.class_names), pretrained=True)
-    network.to(device).to(memory_format=torch.channels_last)
+    place(network, device)
     return LoadedModel(network.eval(), metadata, device, weights.path)
 
 
@@ -84,8 +100,12 @@ def require_same_classes(model: LoadedModel, data: ImageData) -> None:
     metadata = model.metadata
     if list(data.class_names) != metadata.class_names:
         raise DataError(
-            f"{data.name} has the classes {', '.join(data.class_names[:12])}; "
-            f"{model.source} was trained on {', '.join(metadata.class_names[:12])}"
+            f"{data.name} has the classes {_listed(data.class_names)}; {model.source} was trained on "
+            f"{_listed(metadata.class_names)}: name others with --data"
         )
     if data.channels != metadata.in_channels:
         raise DataError(f"{data.name} has {data.channels} channels; {model.source} takes {metadata.in_channels}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(printable(name) for name in names[:12])

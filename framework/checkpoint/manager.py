@@ -18,7 +18,10 @@ logger = logging.getLogger(__name__)
 
 def checkpoint_paths(run: RunDirectory) -> list[Path]:
     """The checkpoints of a run, named by their step, the newest first; none where there is no folder."""
-    found = run.checkpoints.iterdir() if run.checkpoints.is_dir() else ()
+    try:
+        found = list(run.checkpoints.iterdir()) if run.checkpoints.is_dir() else []
+    except OSError as error:
+        raise UnreadableError(f"{run.checkpoints} cannot be read: {error.strerror}") from error
     return sorted((path for path in found if re.fullmatch(r"step-\d{9,}\.pt", path.name)), key=_step, reverse=True)
 
 
@@ -26,7 +29,7 @@ def latest_checkpoint(run: RunDirectory) -> tuple[Path, dict[str, Any]] | None:
     """The newest checkpoint that proves whole, with its content; None if there never was one.
 
     A damaged one is logged and set aside under another name. Raises CheckpointError if there were some and none is
-    whole, or the run has ended and they are gone, and UnreadableError for one that may be whole but cannot be read.
+    whole, UnreadableError for one that may be whole but cannot be read.
     """
     paths = checkpoint_paths(run)
     for path in paths:
@@ -40,8 +43,6 @@ def latest_checkpoint(run: RunDirectory) -> tuple[Path, dict[str, Any]] | None:
             logger.warning("%s; set aside as %s, going back to the checkpoint before it", error, aside.name)
     if paths or any(run.checkpoints.glob("*.damaged")):
         raise CheckpointError(f"no checkpoint in {run.checkpoints} is whole; begin again with another --out")
-    if run.results.exists():
-        raise CheckpointError(f"{run.path} holds a run that has ended, but not its checkpoints: nothing to go on from")
     return None
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from framework.checkpoint.file_format import FORMER_COMMIT, is_former
+from framework.checkpoint.file_format import FORMER_COMMIT, is_former, load_checkpoint
 from framework.checkpoint.manager import checkpoint_paths, latest_checkpoint, repair_best
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import ImageData
-from framework.errors import RunDirectoryError
+from framework.errors import CheckpointError, RunDirectoryError, UnreadableError
 from framework.run.directory import RunDirectory
 
 
@@ -37,6 +37,7 @@ def resume_point(run: RunDirectory, data: ImageData) -> ResumePoint | None:
     """
     found = latest_checkpoint(run)
     if found is None:
+        _require_nothing_to_lose(run)
         return None
     path, checkpoint = found
     metadata = ModelMetadata.parse(checkpoint.get("metadata"), str(path))
@@ -44,3 +45,23 @@ def resume_point(run: RunDirectory, data: ImageData) -> ResumePoint | None:
         raise RunDirectoryError(f"cannot resume {run.path}: it was trained on {metadata.data}, and {data.name} differs")
     repair_best(run, checkpoint)
     return ResumePoint(checkpoint, str(path), metadata)
+
+
+def _require_nothing_to_lose(run: RunDirectory) -> None:
+    """Raises CheckpointError for a run without checkpoints that has results, or best weights of later epochs.
+
+    Those of the first epoch are written before its checkpoint, so a killed run may have them alone.
+    """
+    kept = [path for path in (run.results, run.weights) if path.exists()]
+    if not kept and run.best.exists():
+        try:
+            kept = [run.best] if len(load_checkpoint(run.best).get("history", ())) > 1 else []
+        except UnreadableError:
+            raise
+        except CheckpointError:  # damaged: nothing is lost
+            pass
+    if kept:
+        raise CheckpointError(
+            f"{run.path} has no checkpoint to go on from, and beginning again would write over {kept[0].name}; "
+            "choose another --out"
+        )

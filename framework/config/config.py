@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from framework.config.declaration import as_declared, unknown
-from framework.config.renamed import is_former, renamed_setting, upgraded
+from framework.config.renamed import in_sections, renamed_setting, upgraded
 from framework.config.sections import (
     AugmentationConfig,
     ConstraintsConfig,
@@ -85,7 +85,7 @@ class Config:
 
 
 def saved_config(path: Path) -> Config:
-    """The configuration that a run has written down, also one of commit edbacf6 with its former names.
+    """The configuration that a run has written down, also one from before a setting was renamed.
 
     One without a background is of a time when transparency was left out, and keeps to that.
 
@@ -94,7 +94,7 @@ def saved_config(path: Path) -> Config:
     content = _read_json(path)
     try:
         without = Config().updated({"background": None})
-        return without._merged_with(upgraded(content) if is_former(content) else content)
+        return without._merged_with(upgraded(content) if in_sections(content) else content)
     except EmberfieldError as error:
         raise EmberfieldError(f"{path}: {error}") from error
 

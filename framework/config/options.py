@@ -4,7 +4,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import click
@@ -67,14 +67,18 @@ class SettingsCommand(click.Command):
             raise
 
 
-def config_options(defaults: Config) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator that gives a command an option for every field of a configuration.
+def config_options(
+    defaults: Config, sections: Collection[str] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator that gives a command an option for every field of a configuration, or of some `sections` of it.
 
     An option that is not given has the value None, so that `given` can tell it from one that repeats the default.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for section in reversed(dataclasses.fields(defaults)):
+            if sections is not None and section.name not in sections:
+                continue
             values = getattr(defaults, section.name)
             hints = typing.get_type_hints(type(values))
             for item in reversed(dataclasses.fields(values)):
@@ -110,4 +114,6 @@ def _option(item: "dataclasses.Field[Any]", hint: Any, default: object, section:
         settings["type"] = click.Choice(item.metadata["choices"]) if item.metadata["choices"] else kind
     if kind is not bool and origin is None and default not in (None, ""):
         settings["help"] += f" [default: {default:.4g}]" if isinstance(default, float) else f" [default: {default}]"
+    if takes_texts(hint) and default:
+        settings["help"] += f" [default: {json.dumps(default)}]"
     return click.option(f"--{item.name.replace('_', '-')}", item.name, **settings)

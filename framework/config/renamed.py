@@ -44,15 +44,13 @@ def renamed_setting(name: str) -> str | None:
     return f"{name!r} is now called {SETTINGS[name]!r}" if name in SETTINGS else None
 
 
-def is_former(content: object) -> TypeGuard[dict[str, dict[str, Any]]]:
-    """Whether a configuration is one that commit edbacf6 wrote: those hold every setting."""
-    if not isinstance(content, dict) or not all(isinstance(values, dict) for values in content.values()):
-        return False
-    return "whiten" in content.get("network", {})
+def in_sections(content: object) -> TypeGuard[dict[str, dict[str, Any]]]:
+    """Whether a configuration has the form of what a run writes down."""
+    return isinstance(content, dict) and all(isinstance(values, dict) for values in content.values())
 
 
 def upgraded(content: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The sections of a config.json that commit edbacf6 wrote, with today's names and limits.
+    """The sections of a config.json that a run of whatever time wrote, with today's names and limits.
 
     Raises EmberfieldError for a run that used a setting which is gone.
     """

@@ -64,13 +64,13 @@ class ConstraintsConfig:
     strided_convs: int | None = setting(None, "exactly so many strided convolutions", min=0, resumable=True)
     requires: tuple[str, ...] = setting(
         (),
-        "layers that have to be there, as a JSON list",
+        "layers that have to be there, as a JSON list that replaces the recipe's",
         choices=("depthwise_separable", "dilated", "global_average_pooling"),
         resumable=True,
     )
     forbids: tuple[str, ...] = setting(
         (),
-        "layers that must not be there, as a JSON list; pooling is any but the global average",
+        "layers that must not be there, as a JSON list that replaces the recipe's; pooling is any but the global one",
         choices=("max_pooling", "pooling", "strides"),
         resumable=True,
     )
@@ -106,6 +106,9 @@ class OptimizationConfig:
         None,
         "distill from a trained network, or from several in a JSON list: published weights by name, a run directory or "
         "a checkpoint",
+    )
+    teacher_arch: tuple[str, ...] = setting(
+        (), "an architecture of the teachers that is not registered, as package.module:callable: its code is run"
     )
     distill_alpha: float = setting(
         0.9, "the weight of the distillation loss; 1 - alpha is the labels'", min=0.0, max=1.0

@@ -1,19 +1,18 @@
 """From a configuration to everything that training reads: images, statistics, the split, the batches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from framework.config import Config
 from framework.data.augment import Augmentation, build_augmentation, require_same_format
 from framework.data.augment.cutmix import CutMix
 from framework.data.checks import require_all_classes_trained, require_trainable, shared_images
 from framework.data.image_data import ImageData, Labels
-from framework.data.loader import DeviceLoader, evaluation_batches, worker_loader
+from framework.data.loader import DeviceLoader, WorkerLoader, evaluation_batches
 from framework.data.preprocessing import Preprocessing
 from framework.data.registry import cache_folder, open_data
 from framework.data.rendering import Batch, TrainingImages
@@ -64,12 +63,22 @@ class DataModule:
         )
 
     def train_loader(
-        self, start: int, stop: int, *, augment_on: str, device: torch.device, workers: int = 0
-    ) -> DeviceLoader | DataLoader[Batch]:
-        """The batches of the steps from `start` to `stop`, augmented on the 'device' or on the 'cpu' by `workers`."""
+        self,
+        start: int,
+        stop: int,
+        *,
+        augment_on: str,
+        device: torch.device,
+        workers: int = 0,
+        check: Callable[[], None] = lambda: None,
+    ) -> DeviceLoader | WorkerLoader:
+        """The batches of the steps from `start` to `stop`, augmented on the 'device' or on the 'cpu' by `workers`.
+
+        `check` may end a wait for them, see `WorkerLoader`.
+        """
         if augment_on == "device":
             return DeviceLoader(self.training, self.sampler, device, start, stop)
-        return worker_loader(self.training, self.sampler, start, stop, workers)
+        return WorkerLoader(self.training, self.sampler, start, stop, workers, check)
 
     def val_batches(self, batch_size: int = 64) -> Iterator[Batch]:
         """This process's part of the validation images as they are, in batches."""

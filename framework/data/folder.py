@@ -43,14 +43,19 @@ def load_folder(path: Path, preprocessing: Preprocessing, cache: Path) -> ImageD
         counts.update(counted)
         return images, np.array([label for _, label in listing.files[split]], np.int64)
 
-    data = ImageData(path.name, *arrays("train"), *arrays("test"), listing.classes)
+    data = ImageData(as_text(path.name), *arrays("train"), *arrays("test"), tuple(map(as_text, listing.classes)))
     if process_rank() == 0:
         if warning := listing.warning(path):
             logger.warning("%s", warning)
         images = len(data.train_labels) + len(data.test_labels)
         if said := resizing(images, counts["resized"], counts["not_square"], preprocessing):
-            logger.info("%s: %s", path.name, said)
+            logger.info("%s: %s", data.name, said)
     return data
+
+
+def as_text(name: str) -> str:
+    """A file's name as text that every format takes: bytes that are not UTF-8 as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _decoded(

@@ -1,17 +1,20 @@
 """Loaders of training and evaluation batches. Images stay uint8 in NHWC; the engine normalises whole batches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from framework.data.image_data import Images, Labels
 from framework.data.memory_map import gather
 from framework.data.rendering import Batch, DeviceRenderer, ImageRenderer, TrainingImages
 from framework.data.sampler import TrainingSampler
-from framework.run.signals import ignore_signals
+from framework.data.worker_pool import WorkerPool
 from framework.seeding import epoch_order
+
+AHEAD = 2
+"""Batches that a worker is asked for before they are needed."""
 
 AT_ONCE = 8
 """Steps whose batches a device makes together: more take memory, fewer take time for small operations."""
@@ -30,17 +33,42 @@ class StepDataset(Dataset[Batch]):
         return ImageRenderer(self.images)(samples, step // self.sampler.epoch_length)
 
 
-def worker_loader(
-    images: TrainingImages, sampler: TrainingSampler, start: int, stop: int, workers: int
-) -> DataLoader[Batch]:
-    """The batches of the steps from `start` to `stop`, made ahead by `workers` processes (0: by this one)."""
-    return DataLoader(
-        StepDataset(images, sampler),
-        batch_size=None,
-        sampler=range(start, stop),
-        num_workers=workers,
-        worker_init_fn=ignore_signals,
-    )
+@dataclass(frozen=True)
+class WorkerLoader:
+    """The batches of the steps from `start` to `stop`, made ahead by `workers` processes (0: by this one).
+
+    While it waits for one, `check` is called now and then, to raise what ends the wait. Raises WorkerError for a
+    process that cannot be started or is killed.
+    """
+
+    images: TrainingImages
+    sampler: TrainingSampler
+    start: int
+    stop: int
+    workers: int
+    check: Callable[[], None] = lambda: None
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[Batch]:
+        """One batch a step."""
+        dataset = StepDataset(self.images, self.sampler)
+        if self.workers == 0:
+            yield from map(dataset.__getitem__, range(self.start, self.stop))
+            return
+        pool = WorkerPool(dataset.__getitem__, self.workers, self.check)
+        try:
+            ahead = AHEAD * self.workers
+            for step in range(self.start, min(self.start + ahead, self.stop)):
+                pool.ask(step)
+            for step in range(self.start, self.stop):
+                batch = pool.take(step)
+                if step + ahead < self.stop:
+                    pool.ask(step + ahead)
+                yield batch
+        finally:
+            pool.close()
 
 
 @dataclass(frozen=True)

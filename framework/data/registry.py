@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,10 +39,16 @@ register_dataset("digits", lambda image_size, _: load_digits(image_size))
 
 
 def cache_folder() -> Path:
-    """Where downloads and decoded images are kept: $EMBERFIELD_CACHE, or emberfield in the user's cache folder."""
+    """Where downloads and decoded images are kept: $EMBERFIELD_CACHE, or emberfield in the user's cache folder.
+
+    A user without a home, as of a container, has a folder of their own in the folder for temporary files.
+    """
     if chosen := os.environ.get("EMBERFIELD_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emberfield"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emberfield"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"emberfield-{os.getuid()}"
 
 
 def open_data(*, path: Path | None, dataset: str | None, preprocessing: Preprocessing, cache: Path) -> ImageData:

@@ -9,7 +9,7 @@ from torch import nn
 
 from framework.checkpoint.loaded_model import LoadedModel
 from framework.checkpoint.metadata import ModelMetadata
-from framework.checkpoint.networks import Networks
+from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.training_state import TrainingState
 from framework.config import Config
 from framework.data.data_module import DataModule
@@ -104,14 +104,15 @@ def reported_model(
 ) -> LoadedModel:
     """A network with the weights that the training reports, from memory: what lies on a full disk may be older."""
     metadata = state.metadata
-    network = networks.create(
+    network = create_network(
+        networks,
         config.network.arch,
+        metadata.arch_options,
         num_classes=len(metadata.class_names),
         in_channels=metadata.in_channels,
-        **metadata.arch_options,
     )
     network.load_state_dict(state.evaluated.state_dict() if state.best_weights is None else state.best_weights)
-    network.to(device).to(memory_format=torch.channels_last)
+    place(network, device)
     return LoadedModel(network.eval(), metadata, device, source)
 
 

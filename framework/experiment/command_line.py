@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 
 import errno
 import functools
+import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,19 +15,30 @@ import click
 
 from framework.config import Config
 from framework.config.options import SettingsCommand, config_options, given
-from framework.errors import DeviceError, SaveError
+from framework.errors import DeviceError, EmberfieldError, SaveError
 from framework.experiment import network_commands
 from framework.experiment.experiment import Experiment
 from framework.experiment.settings import SHORT, preset_file, preset_names
 from framework.run.console import console_logging
+from framework.run.environment import version_of
+from framework.run.printable import printable
+from framework.run.streams import unstoppable_streams
+
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE)
+"""What the system says of files that may not be opened, and of too many of them: nothing is wrong with the program."""
 
 
 class Commands(click.Group):
     """A group whose first command runs when none is named, and whose known errors are one line and an exit code."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the command line; no standard stream stops it."""
+        with unstoppable_streams():
+            return super().main(*args, **kwargs)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts `train` in front of a command line that begins with an option or is empty."""
-        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
             args = ["train", *args]
         return super().parse_args(ctx, args)
 
@@ -39,9 +51,12 @@ class Commands(click.Group):
             code = getattr(error, "exit_code", None)
             if code is None:
                 raise
-            click.echo(f"error: {error}", err=True)
+            click.echo(printable(f"error: {error}", keep="\n\t"), err=True)
             sys.exit(code)
         except OSError as error:
+            if error.errno in REFUSED:
+                click.echo(f"error: {error}", err=True)
+                sys.exit(EmberfieldError.exit_code)
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             click.echo(f"error: {error}; free some space, and --resume goes on", err=True)
@@ -54,14 +69,17 @@ class Commands(click.Group):
 def command_line(experiment: Experiment) -> click.Group:
     """The commands of an experiment."""
     settings = {"help_option_names": ["-h", "--help"], "obj": experiment}
-    group = Commands(help=experiment.description.strip(), context_settings=settings)
+    version = click.Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Show versions."
+    )
+    group = Commands(help=experiment.description.strip(), context_settings=settings, params=[version])
     for command in (
         make_train_command(experiment),
         network_commands.evaluate_command,
         network_commands.predict_command,
         network_commands.export_command,
         network_commands.report_command,
-        network_commands.summary_command,
+        make_summary_command(experiment),
         network_commands.list_command,
         make_verify_resume_command(experiment),
         doctor_command,
@@ -70,8 +88,22 @@ def command_line(experiment: Experiment) -> click.Group:
     return group
 
 
-def settings_options(experiment: Experiment, defaults: Config) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options of all settings; --preset and --config reach the command as `preset` and `files`."""
+def show_version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
+    """Ends the command with the versions of this framework, torch and Python."""
+    if asked and not ctx.resilient_parsing:
+        for name in ("emberfield", "torch"):
+            click.echo(f"{name} {version_of(name) or 'not installed'}")
+        click.echo(f"python {platform.python_version()}")
+        ctx.exit()
+
+
+def settings_options(
+    experiment: Experiment, defaults: Config, sections: Sequence[str] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of all settings, or of some `sections`.
+
+    --preset and --config reach the command as `preset` and `files`.
+    """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -83,7 +115,7 @@ def settings_options(experiment: Experiment, defaults: Config) -> Callable[[Call
         decorated: Callable[..., Any] = with_files
         names = ", ".join(preset_names(experiment.presets)) or "none"
         for option in (
-            config_options(defaults),
+            config_options(defaults, sections),
             click.option("--config", "config_file", type=click.Path(path_type=Path), help="a JSON file of settings"),
             click.option("--preset", help=f"settings that come with the recipe, by name: {names}"),
         ):
@@ -110,6 +142,28 @@ def make_train_command(experiment: Experiment) -> click.Command:
         choice = click.Choice(sorted(experiment.variants))
         train_command = click.option("--variant", type=choice, help="changes of the settings, by name")(train_command)
     return train_command
+
+
+def make_summary_command(experiment: Experiment) -> click.Command:
+    """`summary`, with the options of the network and its constraints."""
+
+    @click.command("summary", cls=SettingsCommand, short_help="Show a network's layers and what is declared of it.")
+    @click.option("--pretrained", is_flag=True, help="the network --arch with its published weights")
+    @click.option("--image-size", type=int, help="height and width in pixels [default: the recipe's, or the weights']")
+    @click.option("--classes", type=click.IntRange(1), help="classes [default: 10]")
+    @click.option("--channels", type=click.IntRange(1), help="channels of an image [default: 3]")
+    @click.option("--json", "as_json", is_flag=True, help="for programs")
+    @settings_options(experiment, experiment.defaults, sections=("network", "constraints"))
+    def summary_command(as_json: bool, **options: Any) -> None:
+        """Show torchsummary's table, then ours, then the constraints; ends with code 8 if one is broken."""
+        from framework.experiment.summary import summary
+        from framework.inspection import require
+
+        text, findings = summary(experiment, given(options), as_json=as_json)
+        click.echo(text)
+        require(findings)
+
+    return summary_command
 
 
 def make_verify_resume_command(experiment: Experiment) -> click.Command:

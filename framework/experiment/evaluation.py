@@ -1,6 +1,6 @@
 """A trained network on images: metrics of a data set, and the classes of image files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +8,13 @@ import torch
 from ignite.metrics import Metric
 
 from framework.checkpoint.loaded_model import LoadedModel, require_same_classes
-from framework.data.image_data import ImageData
+from framework.data.image_data import ImageData, Images
 from framework.data.image_file import read_image
 from framework.data.loader import evaluation_batch_size, evaluation_batches
 from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator, require_finite
 from framework.engine.tta import FlipTTA
+from framework.errors import DataError
 
 
 def evaluate_model(
@@ -45,16 +46,31 @@ def evaluate_model(
     return {name: float(value) for name, value in evaluator.state.metrics.items()}
 
 
-@torch.no_grad()
-def predict_files(model: LoadedModel, paths: Sequence[Path]) -> list[tuple[str, float]]:
-    """The most likely class of each image file and its probability.
+def predict_files(model: LoadedModel, paths: Sequence[Path]) -> Iterator[tuple[str, float]]:
+    """The most likely class of each image file and its probability, in batches, each as it comes.
 
-    Raises DataError, naming the file, for an image that cannot be read.
+    Raises DataError, naming the file, for an image that cannot be read, after what stands before it.
     """
-    metadata = model.metadata
-    images = np.stack([read_image(path, metadata.preprocessing, metadata.in_channels) for path in paths])
+    size = evaluation_batch_size(model.device)
+    for start in range(0, len(paths), size):
+        images, unreadable = [], None
+        for path in paths[start : start + size]:
+            try:
+                images.append(read_image(path, model.metadata.preprocessing, model.metadata.in_channels))
+            except DataError as error:
+                unreadable = error
+                break
+        if images:
+            yield from _classified(model, np.stack(images))
+        if unreadable is not None:
+            raise unreadable
+
+
+@torch.no_grad()
+def _classified(model: LoadedModel, images: Images) -> list[tuple[str, float]]:
+    """Class and probability of each of the images (N, H, W, C)."""
     batch = torch.from_numpy(images).to(model.device)
-    probabilities = model.network(normalize(batch, metadata.statistics)).softmax(dim=1)
+    probabilities = model.network(normalize(batch, model.metadata.statistics)).softmax(dim=1)
     confidences, classes = probabilities.max(dim=1)
-    names = [metadata.class_names[index] for index in classes.tolist()]
+    names = [model.metadata.class_names[index] for index in classes.tolist()]
     return list(zip(names, confidences.tolist(), strict=True))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from framework.config import Config
 from framework.errors import EmberfieldError
 from framework.experiment.run import Run
-from framework.experiment.settings import SHORT, data_settings, preset_file, resolve_config
+from framework.experiment.settings import SHORT, data_settings, preset_file, resolve_config, say_replaced
 from framework.run.environment import Check, check_libraries, choose_device, doctor
 
 if TYPE_CHECKING:
@@ -87,13 +87,16 @@ class Experiment:
         arch: str | None = None,
         device: str = "auto",
     ) -> dict[str, float]:
-        """Accuracy, loss and further metrics on the test images; with `tta` 'flip' averaged over each image's flip."""
+        """Accuracy, loss and further metrics on the test images of `data`, or of what the network was trained on.
+
+        With `tta` 'flip' averaged over each image's horizontal flip.
+        """
         model = self.load(network, arch=arch, device=device)
 
-        from framework.data.registry import open_named
         from framework.experiment.evaluation import evaluate_model
+        from framework.experiment.named_data import named_images
 
-        images = open_named(data, model.metadata.preprocessing)
+        images = named_images(self, model, data)
         return evaluate_model(model, images, tta=tta, metrics=self.metrics() if self.metrics else None)
 
     def predict(
@@ -109,7 +112,7 @@ class Experiment:
 
         from framework.experiment.evaluation import predict_files
 
-        return predict_files(model, [Path(image) for image in images])
+        return list(predict_files(model, [Path(image) for image in images]))
 
     def export(
         self,
@@ -155,11 +158,15 @@ class Experiment:
             self, Run(Path(run)), out, data=data, readme_url=readme_url, arch=arch, device=choose_device(device)
         )
 
-    def summary(self, arch: str | None = None, *, image_size: int | None = None, as_json: bool = False) -> str:
-        """The layers of a network with their receptive field and cost, and this experiment's constraints on it."""
+    def summary(self, arch: str | None = None, *, as_json: bool = False, **given: Any) -> str:
+        """The layers of a network with their receptive field and cost, and the constraints on it.
+
+        What may be `given` beside settings is in `framework.experiment.summary`.
+        """
         from framework.experiment.summary import summary
 
-        return summary(self, arch, image_size, as_json=as_json)
+        text, _ = summary(self, {**given, "arch": arch} if arch else given, as_json=as_json)
+        return text
 
     def list(self) -> str:
         """The networks with their options, the published weights, the data sets and the presets, as text."""
@@ -195,7 +202,10 @@ class Experiment:
         """The configuration: the defaults or that of a `run`, then a preset's, the files', and the `changes`."""
         chosen = [preset_file(self.presets, preset)] if preset else []
         begun = run.directory if run else None
-        return resolve_config(self.defaults, begun, [*chosen, *files], data_settings(changes))
+        config = resolve_config(self.defaults, begun, [*chosen, *files], data_settings(changes))
+        if begun is None:
+            say_replaced(resolve_config(self.defaults, None, chosen, {}), config)
+        return config
 
     def load(
         self, network: "LoadedModel | Path | str", *, arch: str | None = None, device: str = "auto"
@@ -209,7 +219,8 @@ class Experiment:
             return network
         if isinstance(network, str) and network in self.package().PRETRAINED:
             return load_pretrained(self.package(), network, choose_device(device))
-        return load_model(self.package(), Path(network), choose_device(device), arch)
+        trusted = (self.defaults.network.arch,)
+        return load_model(self.package(), Path(network), choose_device(device), arch, trusted=trusted)
 
     def package(self) -> "Networks":
         """The package of the networks, imported if it was named."""

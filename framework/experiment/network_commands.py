@@ -9,10 +9,10 @@ import click
 from framework.config.options import SettingsCommand
 from framework.errors import EmberfieldError
 from framework.experiment.experiment import Experiment
+from framework.run.printable import printable
 
 if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
-    from framework.data.image_data import ImageData
 
 OPTIONS = {
     "checkpoint": click.option(
@@ -55,13 +55,6 @@ def named_network(
     )
 
 
-def named_images(model: "LoadedModel", data: str | None, dataset: str | None) -> "ImageData":
-    """The images that the options name."""
-    from framework.data.registry import open_named
-
-    return open_named(data, model.metadata.preprocessing, dataset)
-
-
 @click.command("evaluate", cls=SettingsCommand, short_help="Test a trained network.")
 @options(*NETWORK, "data", "dataset", "device")
 @click.option("--tta", type=click.Choice(["flip"]), help="test-time augmentation: average over the horizontal flip")
@@ -69,10 +62,15 @@ def named_images(model: "LoadedModel", data: str | None, dataset: str | None) ->
 def evaluate_command(
     experiment: Experiment, /, data: str | None, dataset: str | None, tta: str | None, **named: Any
 ) -> None:
-    """Test a network on a data set's test images: that of a run or checkpoint, or one with published weights."""
+    """Test a network of a run, of a checkpoint, or with published weights, on test images.
+
+    Those of the data that it was trained on, unless --data or --dataset names others.
+    """
     model = named_network(experiment, **named)
-    images = named_images(model, data, dataset)
-    click.echo(f"checkpoint {model.source}\ndata {images.name}, {len(images.test_labels)} test images")
+    from framework.experiment.named_data import named_images
+
+    images = named_images(experiment, model, data, dataset)
+    click.echo(f"checkpoint {model.source}\ndata {printable(images.name)}, {len(images.test_labels)} test images")
     if tta:
         click.echo(f"test-time augmentation {tta}")
     figures = experiment.evaluate(model, data=images, tta=tta)
@@ -87,9 +85,11 @@ def evaluate_command(
 @click.pass_obj
 def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: Any) -> None:
     """Name the class of each image file, with the network's confidence."""
-    found = experiment.predict(named_network(experiment, **named), images)
+    from framework.experiment.evaluation import predict_files
+
+    found = predict_files(named_network(experiment, **named), images)
     for image, (class_name, confidence) in zip(images, found, strict=True):
-        click.echo(f"{image}  {class_name}  {100 * confidence:.1f} %")
+        click.echo(f"{printable(str(image))}  {printable(class_name)}  {100 * confidence:.1f} %")
 
 
 @click.command("export", short_help="Write a trained network for other programs.")
@@ -106,14 +106,15 @@ def export_command(
     It takes float32 images (N, C, H, W) from 0 to 1, normalises them itself, and gives logits; N is free. It is checked
     on 1,000 test images of --data, or on those of the digits without it.
     """
+    from framework.data.registry import open_named
     from framework.experiment.exporting import check_format
 
     check_format(format, out)
     model = named_network(experiment, **named, device="cpu")
-    images = named_images(model, data, dataset or (None if data else "digits"))
+    images = open_named(data, model.metadata.preprocessing, dataset or (None if data else "digits"))
     agreed = experiment.export(model, out, format, data=images)
     click.echo(f"network {model.source}")
-    click.echo(f"checked on {agreed.images:,} images of {images.name}")
+    click.echo(f"checked on {agreed.images:,} images of {printable(images.name)}")
     click.echo(f"largest difference of the logits {agreed.difference:.1e} (tolerance {agreed.tolerance:.1e})")
     click.echo(f"equal predictions {agreed.equal:,} of {agreed.images:,}")
     click.echo(f"wrote {out}, {out.stat().st_size:,} bytes")
@@ -132,18 +133,8 @@ def report_command(experiment: Experiment, /, run: Path, **given: Any) -> None:
         click.echo(file)
 
 
-@click.command("summary", short_help="Show a network's layers and what is declared of it.")
-@click.option("--arch", help="a registered architecture [default: the recipe's]")
-@click.option("--image-size", type=int, help="height and width in pixels [default: the recipe's]")
-@click.option("--json", "as_json", is_flag=True, help="for programs")
-@click.pass_obj
-def summary_command(experiment: Experiment, /, **given: Any) -> None:
-    """Show torchsummary's table, then ours, then the recipe's constraints on the network."""
-    click.echo(experiment.summary(**given))
-
-
 @click.command("list", short_help="List architectures, data sets and presets.")
 @click.pass_obj
 def list_command(experiment: Experiment) -> None:
-    """List the registered architectures with their options, the data sets, and the presets."""
+    """List the registered architectures with parameters and options, published weights, data sets, and presets."""
     click.echo(experiment.list())

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from framework.checkpoint.loaded_model import LoadedModel
-from framework.checkpoint.networks import Networks
+from framework.checkpoint.networks import Networks, create_network
 from framework.config import Config
 from framework.data.data_module import DataModule
 from framework.data.statistics import normalize
@@ -140,9 +140,10 @@ def new_network(run: ReportedRun) -> torch.nn.Module:
     """The network of a run as it was before its first step."""
     metadata = run.model.metadata
     torch.manual_seed(torch_seed(run.config.training.seed, "weights"))
-    return run.networks.create(
+    return create_network(
+        run.networks,
         metadata.arch,
+        metadata.arch_options,
         num_classes=len(metadata.class_names),
         in_channels=metadata.in_channels,
-        **metadata.arch_options,
     )

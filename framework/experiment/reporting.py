@@ -1,13 +1,16 @@
 """The report of a run, from its directory and the images that it was trained on."""
 
+import dataclasses
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from framework.checkpoint.file_format import load_checkpoint
+from framework.checkpoint.links import require_own_files
 from framework.checkpoint.loaded_model import load_model
 from framework.checkpoint.manager import checkpoint_paths
 from framework.config import Config
@@ -15,6 +18,7 @@ from framework.data.data_module import setup
 from framework.data.image_data import ImageData, Named
 from framework.data.loader import evaluation_batch_size
 from framework.errors import DataError, EmberfieldError, RunDirectoryError
+from framework.experiment.named_data import known_data
 from framework.experiment.report_evidence import ReportedRun, figures, save_pictures, warnings
 from framework.experiment.run import Run
 from framework.experiment.settings import data_settings
@@ -23,8 +27,10 @@ from framework.inspection import check
 from framework.report.calibration import reliability
 from framework.report.page import html_page
 from framework.report.predictions import predict
+from framework.report.provenance import provenance
 from framework.report.sections import Evidence, report_text
 from framework.run.directory import RunDirectory, write_text
+from framework.run.printable import printable
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
@@ -49,23 +55,28 @@ def write_report(
         raise EmberfieldError(
             f"--readme-url is {readme_url!r}; it takes a link like https://example.org/README.md or ../README.md"
         )
+    if run.path.is_dir():
+        require_own_files(run.path)
     config, environment = run.config, read_environment(run.directory)
+    files = run.directory
+    source = read_source(files, environment["source"])
+    summary, transforms, log = map(read_file, (files.torchsummary, files.transforms, files.training_log))
     reported = read_run(experiment, run, config, data, arch, device)
-    files, folder = run.directory, run.path / "report" if out is None else Path(out)
+    folder = run.path / "report" if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         mistakes, explained = save_pictures(folder, reported)
         evidence = Evidence(
             title=reported.title,
-            figures=figures(reported),
+            figures=[*figures(reported), *provenance(environment)],
             warnings=warnings(reported),
             findings=reported.findings,
-            source=read_source(files, environment["source"]),
-            torchsummary=files.torchsummary.read_text(encoding="utf-8"),
-            transforms=files.transforms.read_text(encoding="utf-8"),
-            training_log=files.training_log.read_text(encoding="utf-8"),
+            source=source,
+            torchsummary=summary,
+            transforms=transforms,
+            training_log=log,
             readme_url=readme_url,
-            command=f"python {' '.join(experiment.launcher)} --config {files.config.name}",
+            command=f"python {' '.join(experiment.launcher)} --config {shlex.quote(str(files.config))}",
             predictions=reported.predictions,
             reliability=reliability(reported.predictions),
             mistakes=mistakes,
@@ -88,11 +99,17 @@ def read_run(
     images = data if isinstance(data, ImageData) else None
     if data is not None and images is None:
         config = config.updated(data_settings({"data": data}))
-    model = load_model(experiment.package(), run.path, device, arch)
+    trusted = (experiment.defaults.network.arch,)
+    model = load_model(experiment.package(), run.path, device, arch, trusted=trusted)
     checkpoint = load_checkpoint(next(iter(checkpoint_paths(run.directory)), model.source))
+    if images is None:
+        config = dataclasses.replace(config, data=known_data(experiment, config.data, model.metadata.data))
     module = setup(config, own_images(experiment, config) if images is None else images)
     if module.data.fingerprint() != model.metadata.data_hash:
-        raise DataError(f"{module.data.name} is not what {run.path} was trained on, {model.metadata.data}")
+        raise DataError(
+            f"{module.data.name} is not what {run.path} was trained on, {printable(model.metadata.data)}: name that "
+            "with --data"
+        )
     predictions = predict(
         model.network,
         module.test_batches(evaluation_batch_size(device)),
@@ -117,8 +134,9 @@ def read_environment(run: RunDirectory) -> dict[str, Any]:
     """What the run wrote of itself when it began. Raises RunDirectoryError if that is missing or not whole."""
     try:
         environment = json.loads(run.environment.read_text(encoding="utf-8"))
-        if isinstance(environment, dict) and isinstance(environment.get("source"), list):
-            return environment
+        source = environment.get("source") if isinstance(environment, dict) else None
+        if isinstance(source, list) and all(isinstance(name, str) for name in source):
+            return dict(environment)
     except (OSError, ValueError) as error:
         raise RunDirectoryError(f"{run.environment} cannot be read: {error}") from error
     raise RunDirectoryError(f"{run.environment} does not list the network's code: the run is of an older version")
@@ -130,7 +148,16 @@ def read_source(run: RunDirectory, listed: list[str]) -> dict[str, str]:
     found = {}
     for name in (*listed, *changed):
         path = run.source / name
-        if not path.resolve().is_relative_to(run.source.resolve()):
-            raise RunDirectoryError(f"{run.environment} names code outside of the run: {name}")
-        found[name] = path.read_text(encoding="utf-8")
+        inside = re.fullmatch(r"[\w/.-]+", name) and path.resolve().is_relative_to(run.source.resolve())
+        if not inside:
+            raise RunDirectoryError(f"{run.environment} names code outside of the run: {name!r}")
+        found[name] = read_file(path)
     return found
+
+
+def read_file(path: Path) -> str:
+    """A text file of a run. Raises RunDirectoryError if it cannot be read, or is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise RunDirectoryError(f"{path} cannot be read: {error}") from error

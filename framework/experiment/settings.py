@@ -1,8 +1,11 @@
 """The configuration of a run: defaults or the run's own, then files, then what is given by name."""
 
+import json
+import logging
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from framework.config import Config, differences, saved_config
 from framework.config.declaration import unknown
@@ -10,6 +13,12 @@ from framework.config.renamed import PRESETS
 from framework.data.registry import dataset_names
 from framework.errors import EmberfieldError, RunDirectoryError
 from framework.run.directory import RunDirectory
+from framework.run.printable import printable
+
+if TYPE_CHECKING:
+    from framework.checkpoint.networks import Networks
+
+logger = logging.getLogger(__name__)
 
 SHORT: Mapping[str, Any] = {"epochs": 2, "limit_batches": 30}
 """The training of `verify-resume`, unless the settings say otherwise."""
@@ -57,5 +66,47 @@ def resolve_config(
         config = config.merged_with_file(file)
     config = config.updated(changes)
     if begun and saved and (changed := differences(saved, config)):
-        raise RunDirectoryError(f"cannot resume {begun.path}: {'; '.join(changed)}")
+        raise RunDirectoryError(
+            f"cannot resume {begun.path}: {'; '.join(changed)}; leave that out, or choose another --out"
+        )
     return config
+
+
+def say_replaced(defaults: Config, config: Config) -> None:
+    """Warns of the recipe's constraints that a list of others has put aside: it replaces them, and adds nothing."""
+    for name in ("requires", "forbids"):
+        before, after = getattr(defaults.constraints, name), getattr(config.constraints, name)
+        if before != after:
+            logger.warning(
+                "--%s replaces the recipe's list by: %s; no longer in it: %s",
+                name,
+                ", ".join(after) or "none",
+                ", ".join(other for other in before if other not in after) or "none",
+            )
+
+
+def require_named(config: Config, named: Config, networks: "Networks", folder: Path) -> None:
+    """Raises RunDirectoryError for code that a run in a folder is to execute on no more than its own word.
+
+    That is an architecture that is not registered and that the settings `named` by recipe and user do not have: a run
+    that somebody else made could name any code.
+    """
+    for option, wanted, given in (
+        ("--arch", (config.network.arch,), (named.network.arch,)),
+        ("--teacher-arch", config.optimization.teacher_arch, named.optimization.teacher_arch),
+    ):
+        if unnamed := [arch for arch in wanted if arch not in (*networks.names(), *given)]:
+            value = wanted[0] if len(wanted) == 1 else json.dumps(wanted)
+            raise RunDirectoryError(
+                f"{folder} is of {unnamed[0]!r}, which is not registered: add {option} {shlex.quote(printable(value))} "
+                "if you trust that code"
+            )
+
+
+def resume_command(launcher: Sequence[str], folder: Path, config: Config, networks: "Networks") -> str:
+    """The command that goes on with a run in a folder, with the code that `require_named` asks for."""
+    arch, teachers = config.network.arch, config.optimization.teacher_arch
+    words = ["python", *launcher, "--resume", "--out", str(folder)]
+    words += ["--arch", arch] if arch not in networks.names() else []
+    words += ["--teacher-arch", json.dumps(teachers)] if teachers else []
+    return shlex.join(words)

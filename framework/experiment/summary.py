@@ -1,27 +1,77 @@
 """What there is to choose from, and one network looked at, as text."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import nn
+
+from framework.checkpoint.networks import Networks, create_network
+from framework.config import Config
 from framework.data.registry import dataset_names
+from framework.errors import EmberfieldError
 from framework.experiment.settings import preset_names
-from framework.inspection import check, constraint_table, constraint_table_json, layer_table, layer_table_json
+from framework.inspection import (
+    Finding,
+    check,
+    constraint_table,
+    constraint_table_json,
+    layer_table,
+    layer_table_json,
+    parameter_count,
+)
 from framework.report.summary import torchsummary_table
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
 
 
-def summary(experiment: "Experiment", arch: str | None, image_size: int | None, *, as_json: bool) -> str:
-    """torchsummary's table of a network, then ours, then the experiment's constraints; or these two as JSON."""
-    defaults = experiment.defaults
-    arch, side = arch or defaults.network.arch, image_size or defaults.data.image_size
-    network, shape = experiment.package().create(arch), (3, side, side)
-    findings = check(network, shape, defaults.constraints)
+def summary(
+    experiment: "Experiment", given: Mapping[str, Any], *, as_json: bool = False
+) -> tuple[str, tuple[Finding, ...]]:
+    """torchsummary's table of a network, then ours, then its constraints, or these two as JSON; and what is broken.
+
+    `given` are settings, 'preset' and 'files' as `Experiment.settings` takes them, 'pretrained', and the numbers of
+    'classes' and 'channels': with 'image_size' those of published weights, else 10, 3 and the configuration's. Nothing
+    counts as broken with 'no_constraints'. Raises EmberfieldError for what the published weights do not have.
+    """
+    special = {"preset": None, "files": (), "pretrained": False, "classes": None, "channels": None}
+    preset, files, pretrained, classes, channels = (given.get(name, default) for name, default in special.items())
+    settings = {name: value for name, value in given.items() if name not in special}
+    config, networks = experiment.settings(settings, preset=preset, files=files), experiment.package()
+    if pretrained:
+        network, shape = _published(networks, config, given.get("image_size"), classes, channels)
+    else:
+        shape = _shape(channels or 3, config.data.image_size)
+        network = create_network(
+            networks, config.network.arch, config.network.arch_options, num_classes=classes or 10, in_channels=shape[0]
+        )
+    findings = check(network, shape, config.constraints)
     if as_json:
-        content = {"arch": arch, **layer_table_json(network, shape), "constraints": constraint_table_json(findings)}
-        return json.dumps(content, indent=2)
-    return "\n".join((torchsummary_table(network, shape), layer_table(network, shape), "", constraint_table(findings)))
+        tables = {**layer_table_json(network, shape), "constraints": constraint_table_json(findings)}
+        text = json.dumps({"arch": config.network.arch, **tables}, indent=2)
+    else:
+        ours = (layer_table(network, shape), "", constraint_table(findings))
+        text = "\n".join((torchsummary_table(network, shape), *ours))
+    return text, () if config.constraints.no_constraints else findings
+
+
+def _published(
+    networks: Networks, config: Config, image_size: int | None, classes: int | None, channels: int | None
+) -> tuple[nn.Module, tuple[int, int, int]]:
+    name, options = config.network.arch, config.network.arch_options
+    description = networks.pretrained_weights(name).description
+    own = {"classes": len(description["class_names"]), "channels": description["in_channels"]}
+    for kind, asked in (("classes", classes), ("channels", channels)):
+        if asked not in (None, own[kind]):
+            raise EmberfieldError(f"--{kind} is {asked}; the published weights of {name} are for {own[kind]}")
+    network = networks.create(name, num_classes=own["classes"], pretrained=True, **options)
+    return network, _shape(own["channels"], image_size or description["image_size"])
+
+
+def _shape(channels: int, side: int) -> tuple[int, int, int]:
+    return channels, side, side
 
 
 def listing(experiment: "Experiment") -> str:
@@ -29,14 +79,37 @@ def listing(experiment: "Experiment") -> str:
     networks = experiment.package()
     lines = ["architectures"]
     for name in networks.names():
-        lines.append(f"  {name}")
         try:
-            lines += [f"      {option} = {default}" for option, default in networks.options(name).items()]
+            lines += _architecture(networks, name)
         except ValueError as error:  # a plug-in that cannot be loaded
-            lines.append(f"      {error}")
-    lines += ["published weights", *(f"  --arch {name} --pretrained" for name in sorted(networks.PRETRAINED))]
+            lines += [f"  {name}", f"      {error}"]
+    lines += ["published weights"]
+    lines += [
+        f"  --arch {name} --pretrained    test accuracy {100 * published.test_accuracy:.2f} %"
+        for name, published in sorted(networks.PRETRAINED.items())
+    ]
     lines += ["data sets", *(f"  --dataset {name}" for name in dataset_names())]
     lines += ["  --data FOLDER    train/<class>/*.png and test/<class>/*.png, or jpg"]
     lines += ["  --data FILE.npz  x_train, y_train, x_test, y_test"]
     lines += ["presets", *(f"  --preset {name}" for name in preset_names(experiment.presets))]
     return "\n".join(lines)
+
+
+def _architecture(networks: Networks, name: str) -> list[str]:
+    """One architecture: parameters, description, and each option with its type and default."""
+    with torch.device("meta"):  # counted without making a weight
+        parameters = f"{parameter_count(networks.create(name)):,} parameters for 10 classes"
+    types: Mapping[str, str] = networks.option_types(name)
+    described = networks.describe(name)
+    return [
+        f"  {name}    {parameters}",
+        *([f"      {described}"] if described else []),
+        *(
+            f"      {option}{': ' if types.get(option) else ''}{types.get(option, '')} = {_plain(default)}"
+            for option, default in networks.options(name).items()
+        ),
+    ]
+
+
+def _plain(default: object) -> str:
+    return default.__name__ if isinstance(default, type) else repr(default)

@@ -2,7 +2,8 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -24,13 +25,18 @@ def load_teachers(
 ) -> list[LoadedModel]:
     """The networks that `config` names as teachers, or the copies of a run that has `begun`; none where it names none.
 
-    Raises EmberfieldError for a name that is neither of published weights nor a file or folder, DataError for a
-    network of other classes, channels or size than the images', CheckpointError as `load_model` does.
+    A teacher's architecture is a registered one, the run's own, or one of `teacher_arch`. Raises EmberfieldError for a
+    name that is neither of published weights nor a file or folder, DataError for a network of other classes, channels
+    or size than the images', CheckpointError as `load_model` does.
     """
+    trusted = (config.network.arch, *config.optimization.teacher_arch)
     names = config.optimization.teacher or ()
     teachers = []
     for number, name in enumerate(names, 1):
-        teacher = load_model(networks, run.teacher(number), device) if begun else _named(networks, name, device)
+        if begun:
+            teacher = load_model(networks, run.teacher(number), device, trusted=trusted, option="--teacher-arch")
+        else:
+            teacher = _named(networks, name, device, trusted)
         require_same_classes(teacher, data)
         if teacher.metadata.image_size != config.data.image_size:
             raise DataError(
@@ -65,10 +71,15 @@ def as_teacher(teachers: Sequence[LoadedModel], config: Config) -> Teacher | Non
     )
 
 
-def _named(networks: Networks, name: str, device: torch.device) -> LoadedModel:
+def _named(networks: Networks, name: str, device: torch.device, trusted: Collection[str]) -> LoadedModel:
     if name in networks.PRETRAINED:
         return load_pretrained(networks, name, device)
     if Path(name).exists():
-        return load_model(networks, Path(name), device)
+        return load_model(networks, Path(name), device, trusted=trusted, option="--teacher-arch")
     valid = ", ".join(sorted(networks.PRETRAINED))
+    if re.fullmatch(r"[\w.]+:[\w.]+", name):
+        raise EmberfieldError(
+            f"the teacher {name!r} is code without trained weights: train it, then name its run by --teacher. Valid: a "
+            f"run, a checkpoint, or one of {valid}"
+        )
     raise EmberfieldError(f"there is no teacher {name!r}. Valid: a run, a checkpoint, or one of {valid}")

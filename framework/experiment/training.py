@@ -2,8 +2,6 @@
 
 import functools
 import logging
-import shlex
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -12,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from framework.checkpoint.networks import Networks
+from framework.checkpoint.links import require_own_files
+from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.resume import require_resumable, resume_point
 from framework.config import Config
 from framework.config.declaration import unknown
@@ -20,16 +19,18 @@ from framework.data.data_module import DataModule, setup
 from framework.data.image_data import ImageData
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
+from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import describe, record_results, record_start
 from framework.experiment.code_changes import changed_code
 from framework.experiment.run import Run
+from framework.experiment.settings import require_named, resume_command
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
 from framework.inspection import Finding, check, parameter_count, require
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
-from framework.run.directory import RunDirectory, finished, new_run_folder, open_run_directory
+from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory
 from framework.run.environment import choose_device, make_deterministic, process_rank
 from framework.run.logs import EpochLog
 from framework.run.signals import Stop, stop_on_signals
@@ -61,16 +62,20 @@ def run_training(
         settings = {**experiment.variants[variant], **settings}
     if resume and out is None:
         raise EmberfieldError("--resume needs --out, the run directory to go on with")
-    folder = Path("runs") / f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else Path(out)
+    folder = Path("runs") if out is None else Path(out)  # without --out only the first process has one
+    if resume and folder.is_dir():
+        require_own_files(folder)
     begun = Run(folder) if resume and RunDirectory(folder).config.is_file() else None
     try:
         config = experiment.settings(settings, preset=preset, files=files, run=begun)
     except RunDirectoryError:
         if begun:
+            named = experiment.settings(settings, preset=preset, files=files)
+            require_named(config, named, experiment.package(), folder)
             require_resumable(begun.directory)
         raise
     if out is None and process_rank() == 0:
-        folder = new_run_folder(folder.parent, folder.name)
+        folder = make_run_directory(experiment.name)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
     with console_logging(), stop_on_signals() as stop:
         if begun and (results := finished(begun.directory, config.training.epochs)):
@@ -86,7 +91,7 @@ def run_training(
             try:
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
-                command = f"python {' '.join(experiment.launcher)} --resume --out {shlex.quote(str(folder))}"
+                command = resume_command(experiment.launcher, folder, config, experiment.package())
                 raise StoppedError(f"{stopped}; to go on: {command}") from None
     return Run(folder)
 
@@ -121,6 +126,7 @@ def train(
         if processes.is_main and data.shared_warning:
             logger.warning("%s: %s", data.data.name, data.shared_warning)
         network, findings = build_network(config, data, networks, device)
+        require_trainable_network(network, config, data, device, processes, extensions.loss_terms if extensions else ())
         if processes.is_main:
             announce(run, config, data, network, findings, device)
         # A used directory goes on from its newest checkpoint, with the precision that it began with.
@@ -188,14 +194,15 @@ def build_network(
     seed = torch_seed(config.training.seed, "weights")
     seed_globals(seed)
     torch.manual_seed(seed)
-    network = networks.create(
+    network = create_network(
+        networks,
         config.network.arch,
+        config.network.arch_options,
         num_classes=data.data.num_classes,
         in_channels=data.data.channels,
-        **config.network.arch_options,
     )
     findings = check(network, data.input_shape, config.constraints)
     if not config.constraints.no_constraints:
         require(findings)
-    network.to(device).to(memory_format=torch.channels_last)
+    place(network, device)
     return network, findings

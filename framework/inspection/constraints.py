@@ -79,7 +79,10 @@ def require(findings: tuple[Finding, ...]) -> None:
     broken = [finding for finding in findings if not finding.holds]
     if broken:
         lines = [f"{f.name}: {f.figure:,}, has to be {f.limit} (look at {f.where})" for f in broken]
-        raise ConstraintError("the network breaks what is declared of it:\n" + "\n".join(f"  {line}" for line in lines))
+        raise ConstraintError(
+            "the network breaks what is declared of it (--no-constraints takes it all the same):\n"
+            + "\n".join(f"  {line}" for line in lines)
+        )
 
 
 def _count(name: str, counted: tuple[Operation, ...], limit: str, holds: bool) -> Finding:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from framework.report.drawing import drawn
 from framework.report.predictions import Predictions
 
 
@@ -39,6 +40,7 @@ def reliability(predictions: Predictions, bins: int = 15) -> Reliability:
     return Reliability(counts, confidence, accuracy)
 
 
+@drawn
 def save_calibration(path: Path, measured: Reliability) -> None:
     """Saves accuracy against confidence, and how many images have which, as a PNG."""
     from matplotlib.figure import Figure

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from framework.report.drawing import drawn
 from framework.report.gallery import shortened
 
 NUMBERED = 20
@@ -34,6 +35,7 @@ def frequent_confusions(
     return [(class_names[true], class_names[said], int(wrong[true, said])) for true, said in pairs if wrong[true, said]]
 
 
+@drawn
 def save_confusion(path: Path, confusion: npt.NDArray[np.int64], class_names: Sequence[str]) -> None:
     """Saves the confusion matrix as a PNG, coloured by the share of each true class."""
     from matplotlib.figure import Figure

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from framework.report.drawing import drawn
 from framework.run.history import EpochMetrics
 
 
+@drawn
 def save_curves(path: Path, history: Sequence[EpochMetrics], title: str) -> None:
     """Saves loss and accuracy over the epochs, of training and validation, and the learning rate, as a PNG.
 

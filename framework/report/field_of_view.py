@@ -8,8 +8,10 @@ import numpy.typing as npt
 
 from framework.inspection import EffectiveField
 from framework.inspection.effective_field import THRESHOLD
+from framework.report.drawing import drawn
 
 
+@drawn
 def save_field_of_view(path: Path, mask: npt.NDArray[np.bool_], fields: Mapping[str, EffectiveField]) -> None:
     """Saves the pixels that can reach the output, `mask` (H, W), and effective fields by their titles, as a PNG.
 

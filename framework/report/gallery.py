@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from framework.report.drawing import drawn
 from framework.report.predictions import Predictions
+from framework.run.printable import printable
 
 
 def shortened(text: str, longest: int = 14) -> str:
-    """A name that fits beside a small image; matplotlib's dollar signs are taken as they are."""
-    cut = text if len(text) <= longest else text[: longest - 1] + "…"
-    return cut.replace("$", r"\$")
+    """A name that fits beside a small image."""
+    text = printable(text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+@drawn
 def save_gallery(
     path: Path,
     rows: Sequence[Sequence[npt.NDArray[Any]]],

@@ -3,13 +3,17 @@
 import re
 from collections.abc import Sequence
 
+from framework.run.printable import printable
+
 
 def escape(text: str) -> str:
     """Text that shows as it is within a line, whatever it holds: white space and line breaks become a blank.
 
+    Control characters stand as escapes.
+
     What Markdown, or GitHub's mathematics, would read is escaped; at the beginning of a line more would be read.
     """
-    return re.sub(r"([\\`*_\[\]<>#|~&$])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>#|~&$])", r"\\\1", printable(" ".join(text.split())))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -21,6 +25,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
 
 def code(text: str, language: str = "text") -> str:
     """A block of code, whatever it holds: its fence is longer than any run of backticks inside."""
+    text = printable(text, keep="\n\t")
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -34,6 +34,9 @@ def save_augmented_samples(
     sheet = np.concatenate([row(*shown) for shown in zip(images, *epochs, strict=True)])
     factor = max(WIDTH // sheet.shape[1], 1)
     enlarged = cv2.resize(sheet[..., ::-1].copy(), None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
+    # OpenCV reads bytes that are not UTF-8, and draws beyond the sheet, at the cost of the process
+    title = title.encode("utf-8", "replace").decode()[: sheet.shape[1] * factor // 9]
+    title = "".join(letter if letter.isprintable() else " " for letter in title)
     titled = cv2.copyMakeBorder(enlarged, HEADER, 0, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
     cv2.putText(titled, title, (8, HEADER - 10), (0, 0, 0), cv2.FontFace("sans"), 18)
     path.write_bytes(cv2.imencode(".png", titled)[1].tobytes())

@@ -148,7 +148,7 @@ def field_of_view(evidence: Evidence) -> Sequence[str]:
 
 
 def command(evidence: Evidence) -> Sequence[str]:
-    """The command that trains the same again."""
+    """The command that trains the same again, from where the report was made."""
     return (code(evidence.command, "sh"),)
 
 

@@ -5,8 +5,14 @@ import os
 import re
 from pathlib import Path
 
-PART = re.compile(r"\..+\.\d+\.emberfield-part")
-"""The name of a file that is still being written: that of the whole one, and the process that writes it."""
+PREFIX, SUFFIX = ".", ".part"
+"""How the name of a file that is still being written begins and ends; between them stand its own and a process id."""
+
+LONGEST = 200
+"""Bytes of a file's own name that are kept in it."""
+
+UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What file systems say that lack an operation, as network drives and shared folders of virtual machines do."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -15,7 +21,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     A file beside it is written, flushed to the disk and renamed, then the folder's entry is flushed. Raises OSError
     where the disk is full or unwritable; the old content stays then.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.emberfield-part")
+    # cut, for a name that leaves no room for more: no file's name may be longer than 255 bytes
+    name = os.fsdecode(os.fsencode(path.name)[:LONGEST])
+    temporary = path.with_name(f"{PREFIX}{name}.{os.getpid()}{SUFFIX}")
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -28,22 +36,28 @@ def write_bytes(path: Path, content: bytes) -> None:
     flush_folder(path.parent)
 
 
-def flush_folder(folder: Path) -> None:
-    """Brings a folder's entries to the disk, where its file system can: network drives often refuse."""
-    if os.name == "nt":  # a folder cannot be opened
-        return
+def flush_folder(folder: Path) -> bool:
+    """Brings a folder's entries to the disk; False where the system or the file system cannot do that."""
+    if os.name == "nt":  # Windows opens no folders
+        return False
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        if error.errno not in UNSUPPORTED:
             raise
+        return False
     finally:
         os.close(descriptor)
+    return True
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Removes what a killed process was still writing in a folder or one in it; for who alone may write there."""
-    for part in (*folder.glob(".*"), *folder.glob("*/.*")):
-        if PART.fullmatch(part.name):
-            part.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, names: str) -> None:
+    """Removes what a killed process was still writing in a folder: the parts of files whose names match `names`.
+
+    That is a regular expression for the whole name. Only for who alone may write there.
+    """
+    part = re.compile(rf"{re.escape(PREFIX)}(?:{names})\.\d+{re.escape(SUFFIX)}")
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if part.fullmatch(entry.name) and entry.is_file() and not entry.is_symlink():
+            entry.unlink(missing_ok=True)

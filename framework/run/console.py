@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import click
 
+from framework.run.printable import printable
+
 LOGGER = logging.getLogger("framework")
 """The parent of every logger of this package."""
 
@@ -14,9 +16,11 @@ class ConsoleHandler(logging.Handler):
     """Prints the message of each record as it is: from WARNING on to standard error, others to standard output."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints one record."""
+        """Prints one record; where there is nobody to read it, it is dropped."""
         try:
-            click.echo(record.getMessage(), err=record.levelno >= logging.WARNING)
+            click.echo(printable(record.getMessage(), keep="\n\t"), err=record.levelno >= logging.WARNING)
+        except OSError:
+            pass
         except Exception:
             self.handleError(record)
 

@@ -1,15 +1,23 @@
 """The folder that a run leaves behind: what is in it, who may write to it, and what a resume accepts."""
 
 import errno
+import itertools
 import json
 import logging
+import re
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from framework.errors import RunDirectoryError
-from framework.run.atomic import remove_leftovers, write_bytes
+from framework.run.atomic import flush_folder, remove_leftovers, write_bytes
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +46,15 @@ class RunDirectory:
         """A copy of a teacher network, the first being number 1: a resume reads these."""
         return self.path / ("teacher.pt" if number == 1 else f"teacher-{number}.pt")
 
+    def remove_leftovers(self) -> None:
+        """Removes the parts of this run's own files that a killed process left, and nothing else."""
+        own = [re.escape(path.name) for path in vars(self).values()]
+        remove_leftovers(self.path, "|".join([*own, r"teacher(-\d+)?\.pt"]))
+        remove_leftovers(self.checkpoints, r"step-\d{9,}\.pt")
+        folders = [self.source, *(path for path in self.source.rglob("*") if path.is_dir())]
+        for folder in folders if self.config.is_file() else ():
+            remove_leftovers(folder, r".*\.py")
+
     @property
     def used(self) -> bool:
         """Whether a run has begun here; files that were cut off while they were written do not count."""
@@ -65,32 +82,49 @@ def open_run_directory(path: Path, *, resume: bool) -> Iterator[RunDirectory]:
     except OSError as error:
         raise RunDirectoryError(f"cannot write to the run directory {path}: {error.strerror}") from error
     with lock:
+        _lock(path, lock)
         try:
-            _lock(lock)
+            run.remove_leftovers()
+            flushed = flush_folder(path)
         except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN):
-                raise RunDirectoryError(f"{path} is in use by another process") from error
-            logger.warning("%s cannot be locked (%s): let no other process write to it", path, error.strerror)
-        remove_leftovers(path)
+            raise RunDirectoryError(f"cannot use the run directory {path}: {error}") from error
+        if not flushed:
+            logger.warning("%s: folders cannot be flushed here; a power cut may lose the newest files", path)
         yield run
 
 
-def new_run_folder(parent: Path, name: str) -> Path:
-    """A new folder for a run, named `name`, or with a number if another run has that name.
+def make_run_directory(name: str) -> Path:
+    """A new folder in runs/, of this name and the time; a number tells those of the same second apart.
 
-    Raises RunDirectoryError where none can be made.
+    Raises RunDirectoryError if it cannot be made.
     """
-    folder, number = parent / name, 1
+    base = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in itertools.count(1):
+        path = base if number == 1 else base.with_name(f"{base.name}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if not path.parent.is_dir():
+                raise RunDirectoryError(f"cannot make {path}: {path.parent} is not a folder") from None
+        except OSError as error:
+            raise RunDirectoryError(f"cannot make the run directory {path}: {error.strerror}") from error
+        else:
+            return path
+    raise AssertionError
+
+
+def _lock(path: Path, file: IO[str]) -> None:
+    """Locks a run directory by its lock file; where that cannot be done, a warning says so."""
+    if fcntl is None:
+        logger.warning("%s cannot be locked on this system: start no second process on it", path)
+        return
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            with suppress(FileExistsError):
-                folder.mkdir()
-                return folder
-            number += 1
-            folder = parent / f"{name}-{number}"
+        # A lock of POSIX's kind ends with the process, and worker processes do not inherit it.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise RunDirectoryError(f"cannot make the run directory {folder}: {error.strerror}") from error
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise RunDirectoryError(f"{path} is in use by another process") from error
+        logger.warning("%s cannot be locked (%s): start no second process on it", path, error.strerror)
 
 
 def finished(run: RunDirectory, planned_epochs: int) -> dict[str, Any] | None:
@@ -103,19 +137,9 @@ def finished(run: RunDirectory, planned_epochs: int) -> dict[str, Any] | None:
     return results if whole else None
 
 
-def _lock(file: IO[str]) -> None:
-    """Locks an open file for this process; raises OSError if another has it, or where files cannot be locked."""
-    try:
-        import fcntl  # POSIX alone has it
-    except ImportError:
-        raise OSError(errno.ENOSYS, "this system has no POSIX locks") from None
-    # A lock of POSIX's kind ends with the process, and worker processes do not inherit it.
-    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
 def write_text(path: Path, text: str) -> None:
     """Writes a text file, all or nothing; raises OSError as `atomic.write_bytes` does."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))  # names of files need not be UTF-8
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

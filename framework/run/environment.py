@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,9 +66,26 @@ def check_libraries() -> None:
         ) from error
 
 
+def torchrun_place() -> tuple[int, int]:
+    """This process's rank, and how many processes torchrun started; 0 and 1 without it.
+
+    Raises EmberfieldError if what it sets is there in part, as when one of its variables is left over.
+    """
+    found = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
+    values = {name: int(text) if text.isdecimal() else None for name, text in found.items() if name != "MASTER_ADDR"}
+    rank, world_size = values["RANK"], values["WORLD_SIZE"]
+    if found["RANK"] in ("", "0") and found["WORLD_SIZE"] in ("", "1"):
+        return 0, 1
+    if None in values.values() or not found["MASTER_ADDR"] or not 0 <= (rank or 0) < (world_size or 0):
+        told = ", ".join(f"{name} is {text or 'not set'}" for name, text in found.items())
+        raise EmberfieldError(f"start several processes with torchrun, or unset RANK and WORLD_SIZE: {told}")
+    assert rank is not None and world_size is not None
+    return rank, world_size
+
+
 def process_rank() -> int:
-    """The number that torchrun gave this process; 0 without it."""
-    return int(os.environ.get("RANK", 0))
+    """The number that torchrun gave this process; 0 without it. Raises EmberfieldError as `torchrun_place` does."""
+    return torchrun_place()[0]
 
 
 def choose_device(name: str) -> "torch.device":
@@ -126,10 +144,11 @@ def default_workers(device: "torch.device") -> int:
 
 
 def describe_environment() -> dict[str, object]:
-    """Versions, machine and source commit as plain values; what cannot be found out is None."""
+    """The time, versions, machine and source commit as plain values; what cannot be found out is None."""
     import torch
 
     return {
+        "begun": datetime.now(UTC).isoformat(sep=" ", timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": processor_name(),

@@ -73,7 +73,7 @@ class EpochLog:
             self._write()
             return
         try:
-            with path.open("a", encoding="utf-8") as file:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(line + "\n")
         except OSError as error:
             self._failed(error)

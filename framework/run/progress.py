@@ -22,7 +22,7 @@ LONG = 24 * 3600
 
 def show_progress(trainer: Engine) -> None:
     """A progress bar for each epoch, if standard error is a terminal; gone before the epoch's line is printed."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         return
     state, bars = trainer.state, list[Any]()
 

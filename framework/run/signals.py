@@ -1,6 +1,8 @@
 """Signals that ask a run to stop: the step ends, a checkpoint is written, and the exit code says 'resume me'."""
 
+import ctypes
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,9 +53,10 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
+def stop_on_signals(advice: str = "") -> Iterator[Stop]:
     """Handles SIGTERM, SIGINT and SIGHUP as above, and puts the former handlers back; raises StoppedError for one.
 
+    Where nothing is deferred, `advice` ends its message.
     An ignored SIGHUP, as under nohup, stays ignored. Outside the main thread Python handles no signals, and nothing is
     changed.
     """
@@ -67,16 +70,38 @@ def stop_on_signals() -> Iterator[Stop]:
             signal.signal(number, stop._handle)
         yield stop
     except _Interruption:
-        raise StoppedError(f"stopped by {stop.asked}") from None
+        raise StoppedError(f"stopped by {stop.asked}{advice}") from None
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
 
 
-def ignore_signals(_worker: int = 0) -> None:
+@contextmanager
+def signals_blocked() -> Iterator[None]:
+    """Lets signals wait while a process is started, which inherits that, until it ignores them or this ends."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def ignore_signals() -> None:
     """For a worker process: its parent decides when it ends, also when a signal goes to the whole group."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def die_with_parent() -> None:
+    """Has Linux kill this process when its parent ends, in whatever way; nothing elsewhere."""
+    if sys.platform == "linux":
+        death_signal = 1  # PR_SET_PDEATHSIG, see prctl(2)
+        ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
 
 
 def _nohup(number: int, handler: object) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tests.faults.patches import Fault, Result, applies, copy_tree, faults, run_tests
 
-
 AT_ONCE = 2
 """Faults tried at a time, each on one core."""
 

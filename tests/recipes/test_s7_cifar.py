@@ -298,7 +298,7 @@ def test_summary_list_doctor_and_help() -> None:
     assert summary.exit_code == 0
     assert "Total params: 184,762" in summary.output
     assert "✓  receptive field" in summary.output
-    as_data = json.loads(run("summary", "--json", "--arch", "c1c2c3c40_maxpool").output)
+    as_data = json.loads(run("summary", "--json", "--arch", "c1c2c3c40_maxpool").stdout)
     assert [line["name"] for line in as_data["constraints"] if not line["holds"]] == ["max pooling"]
     listed = run("list").output
     assert "c1c2c3c40_reference" in listed

@@ -88,6 +88,7 @@ def child(folder: str, arguments: Sequence[str], at: At | None, prepare: str | N
     """What a process does: the command with its output in a file beside the run, ending with its exit code."""
     import torch
 
+    multiprocessing.set_start_method("fork", force=True)  # Linux's own, where the server has left that of its processes
     torch.set_num_threads(1)
     output = Path(f"{folder}.out").open("a", buffering=1)  # noqa: SIM115 - for as long as the process lives
     sys.stdout = sys.stderr = output

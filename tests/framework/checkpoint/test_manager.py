@@ -12,7 +12,7 @@ from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.manager import CheckpointManager, latest_checkpoint
 from framework.config import SafetyConfig
-from framework.errors import CheckpointError, SaveError, UnreadableError
+from framework.errors import SaveError, UnreadableError
 from framework.run.directory import RunDirectory
 from tests.framework.small_training import SmallTraining, make_small_training
 
@@ -121,11 +121,3 @@ def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(training: SmallT
     assert newest.is_symlink() and not list(manager.run.checkpoints.glob("*.damaged"))
     newest.unlink()
     assert latest_checkpoint(manager.run) is not None
-
-
-def test_a_run_that_has_ended_does_not_begin_again_without_its_checkpoints(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path)
-    assert latest_checkpoint(run) is None
-    run.results.write_text("{}")
-    with pytest.raises(CheckpointError, match="a run that has ended, but not its checkpoints"):
-        latest_checkpoint(run)

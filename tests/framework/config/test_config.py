@@ -17,6 +17,7 @@ from framework.config import (
 )
 from framework.config.config import walk
 from framework.config.declaration import parse_color
+from framework.config.renamed import SETTINGS
 from framework.errors import EmberfieldError
 
 
@@ -171,3 +172,14 @@ def test_colors(text: str, color: tuple[int, int, int]) -> None:
     for wrong in ("pink", "ffe4c4", "#ffe4c", "#ffe4c4 ", "#gggggg"):
         with pytest.raises(EmberfieldError, match="white, black or #rrggbb"):
             DataConfig(background=wrong)
+
+
+@pytest.mark.parametrize(("former", "today"), SETTINGS.items())
+def test_a_run_from_before_a_setting_was_renamed_is_read(tmp_path: Path, former: str, today: str) -> None:
+    """Each name alone among today's, as after a single change."""
+    path, content = tmp_path / "config.json", json.loads(Config().to_json())
+    (section,) = (section for section, values in content.items() if today in values)
+    value = content[section].pop(today)
+    content[section][former] = value
+    path.write_text(json.dumps(content))
+    assert saved_config(path) == Config()

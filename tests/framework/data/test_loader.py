@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from framework.data.augment.cutmix import CutMix
-from framework.data.loader import DeviceLoader, StepDataset, evaluation_batches, worker_loader
+from framework.data.loader import DeviceLoader, StepDataset, WorkerLoader, evaluation_batches
 from framework.data.rendering import Batch
 from tests.framework.data.training_images import keyed_images, noise_images, sampler_of
 
@@ -33,8 +33,8 @@ def test_a_batch_is_a_function_of_its_step() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_nothing(workers: int) -> None:
     images = keyed_images(cutmix=CutMix(0.5, classes=5))
-    alone = worker_loader(images, sampler_of(images), 4, 15, 0)
-    helped = worker_loader(images, sampler_of(images), 4, 15, workers)
+    alone = WorkerLoader(images, sampler_of(images), 4, 15, 0)
+    helped = WorkerLoader(images, sampler_of(images), 4, 15, workers)
     assert len(alone) == len(helped) == 11
     assert_equal(helped, alone)
 
@@ -69,7 +69,7 @@ def test_a_device_loader_has_the_samples_of_the_steps_of_a_process(world_size: i
     images = noise_images(({"name": "HorizontalFlip"},))  # equal to the bit both ways
     for rank in range(world_size):
         sampler = sampler_of(images, 20, rank=rank, world_size=world_size, limit=4)
-        assert_equal(DeviceLoader(images, sampler, CPU, 2, 11), worker_loader(images, sampler, 2, 11, 0))
+        assert_equal(DeviceLoader(images, sampler, CPU, 2, 11), WorkerLoader(images, sampler, 2, 11, 0))
 
 
 def test_evaluation_has_every_image_once_in_order() -> None:

@@ -53,7 +53,7 @@ def stopped(killed: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-RESUME = ("-m", "recipes.s7_cifar", "train", "--resume", "--out", "run")
+RESUME = ("-m", "recipes.s7_cifar", "train", "--resume", "--out", "run", "--arch", "mine:make")
 
 
 def test_changed_code_is_refused_by_name_and_can_be_allowed(stopped: Path) -> None:

@@ -27,6 +27,12 @@ NETWORKS = """
     def options(name):
         return {}
 
+    def describe(name):
+        return "One convolution."
+
+    def option_types(name):
+        return {}
+
     def pretrained_weights(name):
         raise ValueError(name)
 

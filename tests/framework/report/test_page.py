@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import html
 import os
 import re
@@ -66,9 +67,16 @@ def test_text_of_others_cannot_become_html(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     link = "[x](<javascript:alert(1)>)"
     page = html_page(f"# {escape(evil)}\n\n{evil}\n\n{code(evil)}\n\n{link}\n", tmp_path)
-    assert "<script" not in page
+    assert page.count("<script") == 1
     assert page.count("&lt;script&gt;") == 4  # in the title, the heading, the text and the code
     assert 'href="javascript' not in page
+
+
+def test_the_only_script_that_the_page_allows_is_its_own(tmp_path: Path) -> None:
+    page = html_page("# A\n", tmp_path)
+    (script,) = re.findall("<script>(.*?)</script>", page, re.DOTALL)
+    (allowed,) = re.findall(r"script-src 'sha256-([^']+)'", page)
+    assert base64.b64decode(allowed) == hashlib.sha256(script.encode()).digest()
 
 
 def test_the_code_of_the_transforms_makes_the_same_pipeline() -> None:

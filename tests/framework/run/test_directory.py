@@ -1,15 +1,12 @@
-import errno
-import fcntl
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from framework.errors import RunDirectoryError
-from framework.run.directory import new_run_folder, open_run_directory, write_json, write_text
+from framework.run.directory import open_run_directory, write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -51,7 +48,7 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 def test_what_a_killed_process_was_writing_is_removed_and_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "config.json").write_text("{}")
-    for name in (".config.json.123.emberfield-part", "checkpoints/.step-000000001.pt.123.emberfield-part"):
+    for name in (".config.json.123.part", "checkpoints/.step-000000001.pt.123.part"):
         (tmp_path / name).write_bytes(b"half")
     with open_run_directory(tmp_path, resume=True):
         assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
@@ -61,7 +58,7 @@ def test_what_a_killed_process_was_writing_is_removed_and_does_not_count(tmp_pat
         ]
     fresh = tmp_path / "fresh"
     fresh.mkdir()
-    (fresh / ".config.json.123.emberfield-part").write_bytes(b"half")
+    (fresh / ".config.json.123.part").write_bytes(b"half")
     with open_run_directory(fresh, resume=False) as run:
         assert not run.used
 
@@ -99,25 +96,3 @@ def test_text_is_replaced_as_a_whole(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "two")
     assert (tmp_path / "a.txt").read_text() == "two"
     assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_runs_that_begin_at_once_have_folders_of_their_own(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        folders = set(pool.map(lambda _: new_run_folder(tmp_path / "runs", "net"), range(40)))
-    assert {folder.name for folder in folders} == {"net", *(f"net-{number}" for number in range(2, 41))}
-    (tmp_path / "file").touch()
-    with pytest.raises(RunDirectoryError, match="cannot make the run directory"):
-        new_run_folder(tmp_path / "file", "net")
-
-
-@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EINVAL])
-def test_a_folder_that_cannot_be_locked_is_used_with_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(fcntl, "lockf", refuse)
-    with open_run_directory(tmp_path / "run", resume=False) as run:
-        assert run.path.is_dir()
-    assert f"cannot be locked ({os.strerror(code)})" in caplog.text

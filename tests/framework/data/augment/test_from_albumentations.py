@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from framework.data.augment import Augmentation, build_augmentation
-from framework.data.loader import worker_loader
+from framework.data.loader import WorkerLoader
 from framework.errors import EmberfieldError
 from recipes.s7_cifar import DEFAULTS
 from tests.framework.data.training_images import noise_images, sampler_of
@@ -184,7 +184,7 @@ def test_a_result_depends_on_its_keys_alone() -> None:
 def test_workers_repeat_nothing() -> None:
     """The same noise everywhere, every transform applied: over two epochs and two workers no image comes twice."""
     source = noise_images(images=np.stack([noise()] * 40), indices=np.arange(40), augment=always())
-    batches = worker_loader(source, sampler_of(source, 10), 0, 8, 2)
+    batches = WorkerLoader(source, sampler_of(source, 10), 0, 8, 2)
     results = [image.numpy().tobytes() for batch, _ in batches for image in batch]
     assert len(results) == len(set(results)) == 80
 
