@@ -191,11 +191,13 @@ def test_the_best_weights_stay_when_later_epochs_are_worse(tmp_path: Path) -> No
     assert_equal_states(best["model"], newest(training)["best_weights"])
 
 
-def test_the_seconds_of_an_epoch_survive_a_resume(tmp_path: Path) -> None:
+def test_what_an_epoch_has_added_up_survives_a_resume(tmp_path: Path) -> None:
     first, second = (make_small_training(tmp_path / "run", epochs=1) for _ in range(2))
     first.run()
+    first.state.sums.values.copy_(torch.tensor([1.0, 2.0, 3.0]))
     first.state.sums.seconds = 123.0
     second.state.load_state_dict(snapshot(first.state.state_dict()), "it", max_epochs=1)
+    assert second.state.sums.values.tolist() == [1.0, 2.0, 3.0]
     assert second.state.sums.seconds == 123.0
 
 
