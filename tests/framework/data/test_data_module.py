@@ -77,6 +77,13 @@ def test_transforms_are_tried_on_the_images(data: ImageData) -> None:
     setup(config(transforms=(crop, {"name": "PadIfNeeded", "min_height": 8, "min_width": 8})), data)
 
 
+def test_holes_are_filled_with_the_mean_of_the_training_images(data: ImageData) -> None:
+    images = dataclasses.replace(data, train_images=data.train_images // 4 + np.array([150, 100, 50], np.uint8))
+    hole = {"name": "CoarseDropout", "fill": "mean"}
+    (effective,) = setup(config(transforms=(hole,)), images).augmentation.effective
+    assert tuple(effective["fill"]) == tuple(np.rint(images.train_images.mean((0, 1, 2))))
+
+
 def test_images_that_are_in_both_splits_are_a_warning(data: ImageData) -> None:
     assert setup(config(), data).shared_warning == ""
     data.test_images[4] = data.train_images[7]

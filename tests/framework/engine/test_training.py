@@ -177,6 +177,30 @@ def test_best_is_the_epoch_of_the_highest_accuracy(tmp_path: Path) -> None:
     assert len(best["history"]) == epochs.index(max(epochs)) + 1
 
 
+def test_the_best_weights_stay_when_later_epochs_are_worse(tmp_path: Path) -> None:
+    training = make_small_training(tmp_path / "run", epochs=3, ema_decay=None)
+
+    def spoil() -> None:
+        for parameter in training.state.model.parameters():
+            parameter.data.zero_()
+
+    training.state.trainer.add_event_handler(Events.EPOCH_STARTED(once=3), spoil)
+    training.run()
+    best = load_checkpoint(tmp_path / "run" / "best.pt")
+    assert len(best["history"]) < 3 and all(weights.any() for weights in best["model"].values())
+    assert_equal_states(best["model"], newest(training)["best_weights"])
+
+
+def test_what_an_epoch_has_added_up_survives_a_resume(tmp_path: Path) -> None:
+    first, second = (make_small_training(tmp_path / "run", epochs=1) for _ in range(2))
+    first.run()
+    first.state.sums.values.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    first.state.sums.seconds = 123.0
+    second.state.load_state_dict(snapshot(first.state.state_dict()), "it", max_epochs=1)
+    assert second.state.sums.values.tolist() == [1.0, 2.0, 3.0]
+    assert second.state.sums.seconds == 123.0
+
+
 def test_of_equal_accuracies_the_lower_loss_is_best_and_of_equal_losses_the_earlier() -> None:
     history = [
         {"epoch": epoch, "val_accuracy": accuracy, "val_loss": loss}

@@ -235,7 +235,7 @@ def test_dropout_is_drawn_as_albumentations_draws_them(changes: dict[str, Any]) 
     assert_same_distribution(one[:, 3] - one[:, 1], other[:, 3] - other[:, 1])
 
 
-@pytest.mark.parametrize(("declared", "name"), [(FLIP, "flip"), (AFFINE, "applies")])
+@pytest.mark.parametrize(("declared", "name"), [(FLIP | {"p": 0.2}, "flip"), (AFFINE, "applies")])
 def test_how_often_a_transform_applies(declared: dict[str, Any], name: str) -> None:
     drawn = build(declared).table(seed=0, epoch=0, samples=DRAWS, size=(32, 32))[0][name]
     assert stats.binomtest(int(drawn.sum()), DRAWS, declared["p"]).pvalue > 1e-4
