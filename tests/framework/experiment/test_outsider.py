@@ -186,7 +186,7 @@ def test_it_has_all_commands_and_its_own_name_stands_where_a_command_is_printed(
     assert "--preset short" in done.stdout and "wrote a.pt2" in done.stdout and "test accuracy" in done.stdout
     text = (trained / "report" / "report.md").read_text()
     assert "## What I learnt\n\nStripes are easy." in text
-    assert "python -m mine.s9 --config config.json" in text
+    assert f"python -m mine.s9 --config {trained / 'config.json'}" in text
     assert run(outside, "--preset", "quick").stderr.startswith("error: unknown preset 'quick'")
 
 
