@@ -102,7 +102,8 @@ def test_a_first_sigterm_ends_a_run_that_waits_for_a_batch(tmp_path: Path) -> No
     os.kill(process.pid or 0, signal.SIGTERM)
     process.join(20)
     assert process.exitcode == 75, said(folder)
-    assert "stopped by SIGTERM; the same command with --resume goes on from step-" in said(folder)
+    assert "stopped by SIGTERM" in said(folder) and f"--resume --out {folder}" in said(folder)
+    assert list((folder / "checkpoints").glob("step-*.pt"))
     assert not any(map(alive, found))
 
 
