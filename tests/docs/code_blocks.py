@@ -96,10 +96,10 @@ def marked_share(blocks: Iterable[Block]) -> float:
     return sum(block.reason is not None for block in code) / max(len(code), 1)
 
 
-def run_blocks(blocks: Iterable[Block], folder: Path, environment: Mapping[str, str]) -> None:
+def run_blocks(blocks: Iterable[Block], folder: Path, environment: Mapping[str, str]) -> str | None:
     """Writes and runs the blocks of a page in a folder, in order, but for those that are marked.
 
-    Raises AssertionError, with what was printed, for the first one that ends with another code than 0.
+    What is said of the first one that ends with another code than 0, with what it printed; None if all succeed.
     """
     for block in blocks:
         if block.title is not None:
@@ -120,4 +120,6 @@ def run_blocks(blocks: Iterable[Block], folder: Path, environment: Mapping[str, 
                 text=True,
                 check=False,
             )
-            assert done.returncode == 0, f"{block.where} ended with code {done.returncode}:\n{done.stdout}"
+            if done.returncode != 0:
+                return f"{block.where} ended with code {done.returncode}:\n{done.stdout}"
+    return None
