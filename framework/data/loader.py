@@ -1,6 +1,6 @@
 """Loaders of training and evaluation batches. Images stay uint8 in NHWC; the engine normalises whole batches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -37,8 +37,7 @@ class StepDataset(Dataset[Batch]):
 class WorkerLoader:
     """The batches of the steps from `start` to `stop`, made ahead by `workers` processes (0: by this one).
 
-    While it waits for one, `check` is called now and then, to raise what ends the wait. Raises WorkerError for a
-    process that cannot be started or is killed.
+    Raises WorkerError for a process that cannot be started or is killed.
     """
 
     images: TrainingImages
@@ -46,7 +45,6 @@ class WorkerLoader:
     start: int
     stop: int
     workers: int
-    check: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -57,7 +55,7 @@ class WorkerLoader:
         if self.workers == 0:
             yield from map(dataset.__getitem__, range(self.start, self.stop))
             return
-        pool = WorkerPool(dataset.__getitem__, self.workers, self.check)
+        pool = WorkerPool(dataset.__getitem__, self.workers)
         try:
             ahead = AHEAD * self.workers
             for step in range(self.start, min(self.start + ahead, self.stop)):

@@ -72,12 +72,10 @@ def fit(
             if not state.stopped_early and state.step < epochs * epoch_length:
                 workers = default_workers(device) if config.machine.workers is None else config.machine.workers
                 augment_on, last = state.metadata.augment_on, epochs * epoch_length
+                loader = data.train_loader(state.step, last, augment_on=augment_on, device=device, workers=workers)
                 # several processes stop at the same step, and so not where one of them waits
-                may_end = stop.check if processes.world_size == 1 else lambda: None
-                loader = data.train_loader(
-                    state.step, last, augment_on=augment_on, device=device, workers=workers, check=may_end
-                )
-                trainer.run(loader, max_epochs=epochs, epoch_length=epoch_length)
+                batches = stop.ending_waits(loader) if processes.world_size == 1 else loader
+                trainer.run(batches, max_epochs=epochs, epoch_length=epoch_length)
             manager.finish()
         except StoppedError as stopped:
             manager.save()

@@ -4,12 +4,14 @@ import ctypes
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from framework.errors import StoppedError
+
+T = TypeVar("T")
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 """What a supervisor, a keyboard and a closing terminal send."""
@@ -28,7 +30,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked: str | None = None
-        self._deferring = False
+        self._deferring = self._waiting = False
 
     def check(self) -> None:
         """Raises StoppedError if the run has been asked to stop."""
@@ -44,6 +46,20 @@ class Stop:
         finally:
             self._deferring = False
         self.check()
+
+    def ending_waits(self, items: Iterable[T]) -> Iterator[T]:
+        """The items; a signal that comes while one is waited for raises StoppedError at once, `deferring` or not."""
+        iterator = iter(items)
+        while True:
+            self._waiting = True
+            try:
+                self.check()
+                item = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self._waiting = False
+            yield item
 
 
 def stop_on_signals(advice: str = "") -> AbstractContextManager[Stop]:
@@ -73,8 +89,6 @@ def ignore_signals() -> None:
     """For a worker process: its parent decides when it ends, also when a signal goes to the whole group."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def die_with_parent() -> None:
@@ -110,6 +124,8 @@ class _Handling:
         for each in self.former:
             signal.signal(each, signal.SIG_DFL)  # a second signal ends the process at once
         self.stop.asked = signal.Signals(number).name
+        if self.stop._waiting:
+            self.stop.check()
         if not self.stop._deferring and not _entering_or_leaving(frame):
             raise _Interruption
 

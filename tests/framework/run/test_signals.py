@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,17 @@ def test_deferred_signals_wait_for_the_check() -> None:
         signal.raise_signal(signal.SIGTERM)
         reached = True
     assert reached
+
+
+def test_a_wait_is_ended_though_signals_are_deferred() -> None:
+    reached = []
+
+    def items() -> Iterator[int]:
+        yield 0
+        signal.raise_signal(signal.SIGTERM)
+        reached.append("the end of the wait")
+        yield 1
+
+    with pytest.raises(StoppedError, match="stopped by SIGTERM$"), stop_on_signals() as stop, stop.deferring():
+        reached.extend(stop.ending_waits(items()))
+    assert reached == [0]
