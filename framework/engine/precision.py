@@ -6,8 +6,7 @@ import time
 import torch
 from torch import Tensor, nn
 
-from framework.engine.autocast import autocast
-from framework.ops import OperatorOverrides
+from framework.engine.autocast import forward_pass
 from framework.run.environment import fast_bfloat16
 
 WORTH = 1.15
@@ -37,7 +36,7 @@ def _training_seconds(model: nn.Module, input_shape: tuple[int, ...], precision:
 
     def once() -> float:
         began = time.perf_counter()
-        with autocast(images.device, precision), OperatorOverrides():
+        with forward_pass(images.device, precision):
             output: Tensor = model(images)
         torch.autograd.backward(output.float().sum())
         return time.perf_counter() - began
