@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch.utils.data import Dataset
 
 from framework.data.image_data import Images, Labels
 from framework.data.memory_map import gather
@@ -18,19 +17,6 @@ AHEAD = 2
 
 AT_ONCE = 8
 """Steps whose batches a device makes together: more take memory, fewer take time for small operations."""
-
-
-@dataclass(frozen=True)
-class StepDataset(Dataset[Batch]):
-    """The batch of each training step, rendered image by image; `self[step]` depends on the step alone."""
-
-    images: TrainingImages
-    sampler: TrainingSampler
-
-    def __getitem__(self, step: int) -> Batch:
-        """Augmented images and targets of this process's part of a step."""
-        samples = torch.from_numpy(self.sampler.own_samples(step))
-        return ImageRenderer(self.images)(samples, step // self.sampler.epoch_length)
 
 
 @dataclass(frozen=True)
@@ -51,11 +37,10 @@ class WorkerLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         """One batch a step."""
-        dataset = StepDataset(self.images, self.sampler)
         if self.workers == 0:
-            yield from map(dataset.__getitem__, range(self.start, self.stop))
+            yield from map(self.batch, range(self.start, self.stop))
             return
-        pool = WorkerPool(dataset.__getitem__, self.workers)
+        pool = WorkerPool(self.batch, self.workers)
         try:
             ahead = AHEAD * self.workers
             for step in range(self.start, min(self.start + ahead, self.stop)):
@@ -67,6 +52,11 @@ class WorkerLoader:
                 yield batch
         finally:
             pool.close()
+
+    def batch(self, step: int) -> Batch:
+        """Augmented images and targets of this process's part of a step, rendered image by image."""
+        samples = torch.from_numpy(self.sampler.own_samples(step))
+        return ImageRenderer(self.images)(samples, step // self.sampler.epoch_length)
 
 
 @dataclass(frozen=True)
