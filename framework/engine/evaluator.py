@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from framework.data.rendering import Batch
 from framework.data.statistics import Statistics, normalizer
-from framework.engine.autocast import forward_pass
+from framework.engine.precision import forward_pass
 from framework.engine.trainer import silenced
 from framework.errors import NonFiniteError
 

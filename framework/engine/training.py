@@ -16,10 +16,10 @@ from framework.config import Config
 from framework.data.data_module import DataModule
 from framework.data.statistics import Statistics
 from framework.distributed import SINGLE_PROCESS, ProcessGroup
-from framework.engine.autocast import forward_pass
 from framework.engine.cuda_graph import cuda_graphed
 from framework.engine.epoch import make_early_stopping
 from framework.engine.nonfinite import NonFiniteGuard
+from framework.engine.precision import forward_pass
 from framework.engine.trainer import make_trainer
 from framework.engine.training_step import LossTerm, Step, make_step
 from framework.losses.distillation import Teacher
