@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from framework.checkpoint.file_format import load_checkpoint
-from framework.checkpoint.links import require_own_files
 from framework.checkpoint.loaded_model import load_model
 from framework.checkpoint.manager import checkpoint_paths
 from framework.config import Config
@@ -29,7 +28,7 @@ from framework.report.page import html_page
 from framework.report.predictions import predict
 from framework.report.provenance import provenance
 from framework.report.sections import Evidence, report_text
-from framework.run.directory import RunDirectory, write_text
+from framework.run.directory import RunDirectory, require_own_files, write_text
 from framework.run.printable import printable
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from framework.checkpoint.links import require_own_files
 from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.resume import require_resumable, resume_point
 from framework.config import Config
@@ -30,10 +29,10 @@ from framework.experiment.teachers import as_teacher, keep_teachers, load_teache
 from framework.inspection import Finding, check, parameter_count, require
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
-from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory
+from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory, require_own_files
 from framework.run.environment import choose_device, make_deterministic, process_rank
 from framework.run.logs import EpochLog
-from framework.run.signals import Stop, stop_on_signals
+from framework.run.signals import Stop
 from framework.seeding import seed_globals, torch_seed
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def run_training(
     if out is None and process_rank() == 0:
         folder = make_run_directory(experiment.name)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
-    with console_logging(), stop_on_signals() as stop:
+    with console_logging(), Stop() as stop:
         if begun and (results := finished(begun.directory, config.training.epochs)):
             logger.info("%s is finished: test accuracy %.2f %%", folder, 100 * results["test_accuracy"])
             return begun
