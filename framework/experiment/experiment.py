@@ -161,11 +161,11 @@ class Experiment:
     def summary(self, arch: str | None = None, *, as_json: bool = False, **given: Any) -> str:
         """The layers of a network with their receptive field and cost, and the constraints on it.
 
-        What may be `given` beside settings is in `framework.experiment.summary`.
+        What may be `given` beside settings is in `framework.experiment.summary.summary`.
         """
         from framework.experiment.summary import summary
 
-        text, _ = summary(self, {**given, "arch": arch} if arch else given, as_json=as_json)
+        text, _ = summary(self, as_json=as_json, **({**given, "arch": arch} if arch else given))
         return text
 
     def list(self) -> str:
