@@ -26,15 +26,32 @@ def named_images(experiment: "Experiment", model: LoadedModel, data: Named, data
     source = model.source
     run = next((RunDirectory(path) for path in source.parents[:2] if RunDirectory(path).config.is_file()), None)
     try:
-        images = _trained_on(experiment, model, saved_config(run.config).data if run else DataConfig())
+        settings = known_data(experiment, saved_config(run.config).data if run else DataConfig(), model.metadata.data)
+        images = own_images(experiment, settings)
+        if images is None:
+            path = Path(settings.data) if settings.data else None
+            images = open_named(path, model.metadata.preprocessing, settings.dataset)
     except DataError as error:
         raise DataError(f"{error}; name the images with --data") from error
-    if run and images.fingerprint() != model.metadata.data_hash:
-        raise DataError(
-            f"{images.name} is not what {source} was trained on, {printable(model.metadata.data)}: name the images "
-            "with --data"
-        )
+    if run:
+        require_same_images(images, model)
     return images
+
+
+def own_images(experiment: "Experiment", data: DataConfig) -> ImageData | None:
+    """An experiment's own images, unless the settings name others."""
+    if experiment.data is None or data.data or data.dataset:
+        return None
+    return experiment.data() if callable(experiment.data) else experiment.data
+
+
+def require_same_images(images: ImageData, model: LoadedModel) -> None:
+    """Raises DataError for other images than those that a network was trained on."""
+    if images.fingerprint() != model.metadata.data_hash:
+        raise DataError(
+            f"{images.name} is not what {model.source} was trained on, {printable(model.metadata.data)}: name the "
+            "images with --data"
+        )
 
 
 def known_data(experiment: "Experiment", data: DataConfig, trained_on: str) -> DataConfig:
@@ -48,11 +65,3 @@ def known_data(experiment: "Experiment", data: DataConfig, trained_on: str) -> D
     if trained_on not in dataset_names():
         raise DataError(f"the run was trained on {printable(trained_on)}, which has no name here")
     return dataclasses.replace(data, dataset=trained_on)
-
-
-def _trained_on(experiment: "Experiment", model: LoadedModel, data: DataConfig) -> ImageData:
-    data = known_data(experiment, data, model.metadata.data)
-    if experiment.data is not None and not (data.data or data.dataset):
-        return experiment.data() if callable(experiment.data) else experiment.data
-    path = Path(data.data) if data.data else None
-    return open_named(path, model.metadata.preprocessing, data.dataset)

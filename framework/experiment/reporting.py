@@ -17,12 +17,11 @@ from framework.config import Config
 from framework.data.data_module import setup
 from framework.data.image_data import ImageData, Named
 from framework.data.loader import evaluation_batch_size
-from framework.errors import DataError, EmberfieldError, RunDirectoryError
-from framework.experiment.named_data import known_data
+from framework.errors import EmberfieldError, RunDirectoryError
+from framework.experiment.named_data import known_data, own_images, require_same_images
 from framework.experiment.report_evidence import ReportedRun, figures, save_pictures, warnings
 from framework.experiment.run import Run
 from framework.experiment.settings import data_settings
-from framework.experiment.training import own_images
 from framework.inspection import check
 from framework.report.calibration import reliability
 from framework.report.page import html_page
@@ -30,7 +29,6 @@ from framework.report.predictions import predict
 from framework.report.provenance import provenance
 from framework.report.sections import Evidence, report_text
 from framework.run.directory import RunDirectory, write_text
-from framework.run.printable import printable
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
@@ -104,12 +102,8 @@ def read_run(
     checkpoint = load_checkpoint(next(iter(checkpoint_paths(run.directory)), model.source))
     if images is None:
         config = dataclasses.replace(config, data=known_data(experiment, config.data, model.metadata.data))
-    module = setup(config, own_images(experiment, config) if images is None else images)
-    if module.data.fingerprint() != model.metadata.data_hash:
-        raise DataError(
-            f"{module.data.name} is not what {run.path} was trained on, {printable(model.metadata.data)}: name that "
-            "with --data"
-        )
+    module = setup(config, own_images(experiment, config.data) if images is None else images)
+    require_same_images(module.data, model)
     predictions = predict(
         model.network,
         module.test_batches(evaluation_batch_size(device)),
