@@ -23,10 +23,9 @@ from framework.export.formats import write_weights
 from framework.inspection import multiply_adds, parameter_count, receptive_field
 from framework.inspection.constraints import Finding
 from framework.inspection.table import constraint_table, constraint_table_json, layer_table
+from framework.report.augmentation import save_augmented_samples, transforms_code
 from framework.report.curves import save_curves
-from framework.report.samples import save_augmented_samples
 from framework.report.summary import torchsummary_table
-from framework.report.transforms import transforms_code
 from framework.run.directory import RunDirectory, write_json, write_text
 from framework.run.environment import describe_environment
 from framework.run.logs import EpochLog
