@@ -70,9 +70,7 @@ class Config:
 
     def _merged_with(self, content: object) -> "Config":
         changes: dict[str, Any] = {}
-        valid: dict[str, list[str]] = {}
-        for section, name, _ in walk(self):
-            valid.setdefault(section, []).append(name)
+        valid = {item.name: typing.get_type_hints(item.default_factory) for item in dataclasses.fields(self)}
         for section, values in _entries(content, "the configuration"):
             if section not in valid:
                 raise EmberfieldError(unknown("section", section, valid))
@@ -80,7 +78,7 @@ class Config:
                 if name not in valid[section]:
                     former = renamed_setting(name)
                     raise EmberfieldError(former or unknown(f"key in section {section!r}", name, valid[section]))
-                changes[name] = as_declared(value, typing.get_type_hints(type(getattr(self, section)))[name])
+                changes[name] = as_declared(value, valid[section][name])
         return self.updated(changes)
 
 
