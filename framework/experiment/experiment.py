@@ -130,7 +130,7 @@ class Experiment:
         check_libraries()
 
         from framework.data.registry import open_named
-        from framework.experiment.exporting import check_format, export_model
+        from framework.export.agreement import check_format, export_model
 
         check_format(format, Path(out))
         model = self.load(network, arch=arch, device="cpu")
@@ -154,9 +154,7 @@ class Experiment:
 
         from framework.experiment.reporting import write_report
 
-        return write_report(
-            self, Run(Path(run)), out, data=data, readme_url=readme_url, arch=arch, device=choose_device(device)
-        )
+        return write_report(self, Run(Path(run)), out, data=data, readme_url=readme_url, arch=arch, device=device)
 
     def summary(self, arch: str | None = None, *, as_json: bool = False, **given: Any) -> str:
         """The layers of a network with their receptive field and cost, and the constraints on it.

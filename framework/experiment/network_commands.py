@@ -91,7 +91,7 @@ def export_command(
     on 1,000 test images of --data, or on those of the digits without it.
     """
     from framework.data.registry import open_named
-    from framework.experiment.exporting import check_format
+    from framework.export.agreement import check_format
 
     check_format(format, out)
     model = named_network(experiment, **named, device="cpu")
