@@ -1,6 +1,5 @@
 """The images that a trained network is tested on: those that the user names, or those of its run."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,14 +22,9 @@ def named_images(experiment: "Experiment", model: LoadedModel, data: Named, data
     """
     if data is not None or dataset is not None:
         return open_named(data, model.metadata.preprocessing, dataset)
-    source = model.source
-    run = next((RunDirectory(path) for path in source.parents[:2] if RunDirectory(path).config.is_file()), None)
+    run = next((RunDirectory(path) for path in model.source.parents[:2] if RunDirectory(path).config.is_file()), None)
     try:
-        settings = known_data(experiment, saved_config(run.config).data if run else DataConfig(), model.metadata.data)
-        images = own_images(experiment, settings)
-        if images is None:
-            path = Path(settings.data) if settings.data else None
-            images = open_named(path, model.metadata.preprocessing, settings.dataset)
+        images = _trained_on(experiment, saved_config(run.config).data if run else DataConfig(), model)
     except DataError as error:
         raise DataError(f"{error}; name the images with --data") from error
     if run:
@@ -54,14 +48,16 @@ def require_same_images(images: ImageData, model: LoadedModel) -> None:
         )
 
 
-def known_data(experiment: "Experiment", data: DataConfig, trained_on: str) -> DataConfig:
-    """The settings of a run's data, by the name that the run kept where they name none.
+def _trained_on(experiment: "Experiment", data: DataConfig, model: LoadedModel) -> ImageData:
+    """The images that the settings of a run name, or those by the name that the run kept where they name none.
 
     So the digits, which stand in for CIFAR-10 in a training, stand in for nothing afterwards. Raises DataError for
     images that were in memory.
     """
-    if data.data or data.dataset or experiment.data is not None:
-        return data
-    if trained_on not in dataset_names():
-        raise DataError(f"the run was trained on {printable(trained_on)}, which has no name here")
-    return dataclasses.replace(data, dataset=trained_on)
+    if (images := own_images(experiment, data)) is not None:
+        return images
+    named, kept = data.data or data.dataset, model.metadata.data
+    if not named and kept not in dataset_names():
+        raise DataError(f"the run was trained on {printable(kept)}, which has no name here")
+    path = Path(data.data) if data.data else None
+    return open_named(path, model.metadata.preprocessing, data.dataset if named else kept)

@@ -10,7 +10,7 @@ from framework.config.declaration import unknown
 from framework.errors import EmberfieldError
 from framework.inspection.constraints import Finding
 from framework.inspection.table import constraint_rows
-from framework.report.calibration import Reliability
+from framework.report.calibration import reliability
 from framework.report.confusion import class_rows, frequent_confusions
 from framework.report.markdown import code, escape, picture, table
 from framework.report.predictions import Predictions
@@ -43,7 +43,6 @@ class Evidence:
     readme_url: str | None
     command: str
     predictions: Predictions
-    reliability: Reliability
     mistakes: int
     explained: int
     trained: bool
@@ -83,7 +82,7 @@ def classes(evidence: Evidence) -> Sequence[str]:
 
 def calibration(evidence: Evidence) -> Sequence[str]:
     """Confidence beside accuracy."""
-    measured = evidence.reliability
+    measured = reliability(evidence.predictions)
     sure = float((measured.counts * measured.confidence).sum() / measured.counts.sum())
     return (
         f"The mean confidence is {_percent(sure)}, the accuracy {_percent(evidence.predictions.accuracy)}; the "
