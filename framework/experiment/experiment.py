@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from framework.checkpoint.training_state import Stateful, TrainingState
     from framework.data.image_data import ImageData, Named
     from framework.engine.training_step import LossTerm
-    from framework.export import Agreement
+    from framework.export.agreement import Agreement
     from framework.report.sections import Section
 
 
@@ -130,7 +130,7 @@ class Experiment:
         check_libraries()
 
         from framework.data.registry import open_named
-        from framework.experiment.exporting import check_format, export_model
+        from framework.export.agreement import check_format, export_model
 
         check_format(format, Path(out))
         model = self.load(network, arch=arch, device="cpu")
@@ -154,18 +154,16 @@ class Experiment:
 
         from framework.experiment.reporting import write_report
 
-        return write_report(
-            self, Run(Path(run)), out, data=data, readme_url=readme_url, arch=arch, device=choose_device(device)
-        )
+        return write_report(self, Run(Path(run)), out, data=data, readme_url=readme_url, arch=arch, device=device)
 
     def summary(self, arch: str | None = None, *, as_json: bool = False, **given: Any) -> str:
         """The layers of a network with their receptive field and cost, and the constraints on it.
 
-        What may be `given` beside settings is in `framework.experiment.summary`.
+        What may be `given` beside settings is in `framework.experiment.summary.summary`.
         """
         from framework.experiment.summary import summary
 
-        text, _ = summary(self, {**given, "arch": arch} if arch else given, as_json=as_json)
+        text, _ = summary(self, as_json=as_json, **({**given, "arch": arch} if arch else given))
         return text
 
     def list(self) -> str:

@@ -1,35 +1,27 @@
 """The report of a run, from its directory and the images that it was trained on."""
 
-import dataclasses
 import json
 import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from framework.checkpoint.file_format import load_checkpoint
-from framework.checkpoint.loaded_model import load_model
 from framework.checkpoint.manager import checkpoint_paths
 from framework.config import Config
 from framework.data.data_module import setup
-from framework.data.image_data import ImageData, Named
+from framework.data.image_data import Named
 from framework.data.loader import evaluation_batch_size
-from framework.errors import DataError, EmberfieldError, RunDirectoryError
-from framework.experiment.named_data import known_data
+from framework.errors import EmberfieldError, RunDirectoryError
+from framework.experiment.named_data import named_images, require_same_images
 from framework.experiment.report_evidence import ReportedRun, figures, save_pictures, warnings
 from framework.experiment.run import Run
-from framework.experiment.settings import data_settings
-from framework.experiment.training import own_images
 from framework.inspection import check
-from framework.report.calibration import reliability
 from framework.report.page import html_page
 from framework.report.predictions import predict
 from framework.report.provenance import provenance
 from framework.report.sections import Evidence, report_text
 from framework.run.directory import RunDirectory, require_own_files, write_text
-from framework.run.printable import printable
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
@@ -43,7 +35,7 @@ def write_report(
     data: Named,
     readme_url: str | None,
     arch: str | None,
-    device: torch.device,
+    device: str,
 ) -> tuple[Path, Path]:
     """What `Experiment.report` says. The weights are those that the run reports.
 
@@ -77,7 +69,6 @@ def write_report(
             readme_url=readme_url,
             command=f"python {' '.join(experiment.launcher)} --config {shlex.quote(str(files.config))}",
             predictions=reported.predictions,
-            reliability=reliability(reported.predictions),
             mistakes=mistakes,
             explained=explained,
             trained=bool(reported.history),
@@ -92,28 +83,20 @@ def write_report(
 
 
 def read_run(
-    experiment: "Experiment", run: Run, config: Config, data: Named, arch: str | None, device: torch.device
+    experiment: "Experiment", run: Run, config: Config, data: Named, arch: str | None, device: str
 ) -> ReportedRun:
     """A run's network, on its images. Raises as `write_report` does."""
-    images = data if isinstance(data, ImageData) else None
-    if data is not None and images is None:
-        config = config.updated(data_settings({"data": data}))
-    trusted = (experiment.defaults.network.arch,)
-    model = load_model(experiment.package(), run.path, device, arch, trusted=trusted)
+    model = experiment.load(run.path, arch=arch, device=device)
     checkpoint = load_checkpoint(next(iter(checkpoint_paths(run.directory)), model.source))
-    if images is None:
-        config = dataclasses.replace(config, data=known_data(experiment, config.data, model.metadata.data))
-    module = setup(config, own_images(experiment, config) if images is None else images)
-    if module.data.fingerprint() != model.metadata.data_hash:
-        raise DataError(
-            f"{module.data.name} is not what {run.path} was trained on, {printable(model.metadata.data)}: name that "
-            "with --data"
-        )
+    images = named_images(experiment, model, data)
+    if data is not None:
+        require_same_images(images, model)
+    module = setup(config, images)
     predictions = predict(
         model.network,
-        module.test_batches(evaluation_batch_size(device)),
+        module.test_batches(evaluation_batch_size(model.device)),
         statistics=model.metadata.statistics,
-        device=device,
+        device=model.device,
         class_names=model.metadata.class_names,
     )
     return ReportedRun(

@@ -21,12 +21,13 @@ from framework.engine.fit import fit
 from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
-from framework.experiment.artifacts import describe, record_results, record_start
-from framework.experiment.code_changes import changed_code
+from framework.experiment.artifacts import changed_code, describe, record_results, record_start, resumed_lines
+from framework.experiment.named_data import own_images
 from framework.experiment.run import Run
 from framework.experiment.settings import require_named, resume_command
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
-from framework.inspection import Finding, check, parameter_count, require
+from framework.inspection import check, parameter_count, require
+from framework.inspection.constraints import Finding
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
 from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory, require_own_files
@@ -87,20 +88,13 @@ def run_training(
             extensions = Extensions(
                 loss_terms=experiment.loss_terms, metrics=experiment.metrics, handlers=experiment.handlers
             )
-            images = own_images(experiment, config) if images is None else images
+            images = own_images(experiment, config.data) if images is None else images
             try:
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
                 command = resume_command(experiment.launcher, folder, config, experiment.package())
                 raise StoppedError(f"{stopped}; to go on: {command}") from None
     return Run(folder)
-
-
-def own_images(experiment: "Experiment", config: Config) -> ImageData | None:
-    """An experiment's own images, unless the settings name others."""
-    if experiment.data is None or config.data.data or config.data.dataset:
-        return None
-    return experiment.data() if callable(experiment.data) else experiment.data
 
 
 def train(
@@ -151,7 +145,10 @@ def train(
         elif processes.is_main:
             record_start(run, config, data, network, findings, metadata, device, networks)
             keep_teachers(run, teachers)
+        resumed = resumed_lines(run, config, state.step) if point and processes.is_main else []
         with closing(EpochLog(run if processes.is_main else None, config.training.epochs, state.history)) as log:
+            for line in resumed:
+                log.write(line)
             run_on = functools.partial(fit, state, data, config, run, device=device, log=log, stop=stop)
             run_on(extensions=extensions, processes=processes)
     if processes.is_main:  # the test images, once
