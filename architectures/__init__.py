@@ -5,10 +5,14 @@ from architectures import (  # noqa: F401 - imported to be registered
     c1c2c3c40_gated_mirror,
     c1c2c3c40_mirror,
     c1c2c3c40_reference,
+    davidnet,
+    model_libraries,
+    resnet,
+    s6_net,
 )
 from architectures.factory import create
 from architectures.pretrained import PRETRAINED, PretrainedWeights, Published, WeightsError, pretrained_weights
-from architectures.registry import ArchitectureError, describe, names, option_types, options, register
+from architectures.registry import ArchitectureError, describe, libraries, names, option_types, options, register
 from architectures.source import source_files
 
 __all__ = [
@@ -19,6 +23,7 @@ __all__ = [
     "WeightsError",
     "create",
     "describe",
+    "libraries",
     "names",
     "option_types",
     "options",

@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import nn
 
+from architectures.layer_names import find_layer, layer_name
 from architectures.pretrained import PretrainedWeights, architecture_of, pretrained_weights
-from architectures.registry import ArchitectureError, Builder, find, options
+from architectures.registry import ArchitectureError, Builder, find, options, signature
 
 RGB = 3
 """The channels of images for which a builder need not take `in_channels`."""
@@ -18,10 +19,11 @@ CALLED = "A builder is called by keyword with num_classes, in_channels (it may l
 
 
 def create(name: str, *, num_classes: int = 10, pretrained: bool = False, **options: Any) -> nn.Module:
-    """A network by its registered name, or by `package.module:callable`, looked up in the current folder too.
+    """A network by its registered name, `library:model`, or `package.module:callable`, also of the current folder.
 
-    A builder that does not take `in_channels`, as torchvision's, is for RGB images: 3 is then not given to it. With
-    `pretrained` the name is one of PRETRAINED, options default to those of its training, and other values are refused.
+    An option that is annotated as `primitives.Norm` or `Activation` may be given by name. A builder that does not take
+    `in_channels` is for RGB images: 3 is then not given to it. With `pretrained` the name is one of PRETRAINED, options
+    default to those of its training, and other values are refused.
 
     Raises ArchitectureError for a name or option that does not exist, a required option that is missing, a name
     registered twice, a plug-in that cannot be loaded, a builder that fails or returns no nn.Module, and pretrained
@@ -39,7 +41,7 @@ def create(name: str, *, num_classes: int = 10, pretrained: bool = False, **opti
     if weights is not None:
         _check_trained_with(name, weights, given)
         given = {**weights.options, **given}
-    network = _build(name, builder, given)
+    network = _build(name, builder, _with_layers(name, builder, given))
     if weights is not None:
         network.load_state_dict(weights.tensors)
     return network
@@ -69,7 +71,7 @@ def _refuses_in_channels(error: Exception) -> bool:
 
 
 def _parameters(builder: Builder) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(builder).parameters
+    return signature(builder).parameters
 
 
 def _takes_any(builder: Builder) -> bool:
@@ -85,9 +87,21 @@ def _check_options(name: str, builder: Builder, given: dict[str, Any]) -> None:
             needs = f" {CALLED}" if option in ("num_classes", "in_channels") else ""
             raise ArchitectureError(f"{name!r} has no option {option!r}{hint} Valid: {', '.join(parameters)}.{needs}")
     try:
-        inspect.signature(builder).bind(**given)
+        signature(builder).bind(**given)
     except TypeError as error:
         raise ArchitectureError(f"{name!r} cannot be called with {', '.join(given)}: {error}. {CALLED}") from error
+
+
+def _with_layers(name: str, builder: Builder, given: dict[str, Any]) -> dict[str, Any]:
+    """The options with each normalisation and activation that is given by name in its place."""
+    parameters = _parameters(builder)
+    try:
+        return {
+            option: find_layer(option, parameters[option].annotation if option in parameters else None, value)
+            for option, value in given.items()
+        }
+    except ValueError as error:
+        raise ArchitectureError(f"{name!r}: {error}") from error
 
 
 def _check_trained_with(name: str, weights: PretrainedWeights, given: dict[str, Any]) -> None:
@@ -95,11 +109,11 @@ def _check_trained_with(name: str, weights: PretrainedWeights, given: dict[str, 
     for option, value in given.items():
         if _as_json(value) != _as_json(trained.get(option)):
             raise ArchitectureError(
-                f"{name!r} was trained with {option} {trained.get(option)!r}, not {value!r}: "
+                f"{name!r} was trained with {option} {trained.get(option)!r}, not {_as_json(value)!r}: "
                 "its pretrained weights are for that alone"
             )
 
 
 def _as_json(value: Any) -> Any:
-    """A tuple as the list that JSON has in its place."""
-    return list(value) if isinstance(value, tuple) else value
+    """A tuple as the list, and a layer as the name, that JSON has in its place."""
+    return list(value) if isinstance(value, tuple) else layer_name(value)

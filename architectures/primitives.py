@@ -4,8 +4,9 @@ Names follow the field: a depthwise separable convolution is a depthwise one (`c
 (`conv_pw`), as in Howard et al. 2017, MobileNets, section 3.1.
 """
 
+import functools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -91,6 +92,41 @@ class LayerNorm2d(nn.LayerNorm):
         """`layer_norm` over the last dimension of a channels-last view."""
         output = F.layer_norm(input.permute(0, 2, 3, 1), self.normalized_shape, self.weight, self.bias, self.eps)
         return output.permute(0, 3, 1, 2)
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Group normalisation (Wu and He 2018) of groups of at least four channels, at most 32 groups as in section 3.
+
+    Without such a divisor all channels are one group.
+    """
+    most = max(min(32, channels // 4), 1)
+    return nn.GroupNorm(max(groups for groups in range(1, most + 1) if channels % groups == 0), channels)
+
+
+def layer_norm(channels: int) -> nn.GroupNorm:
+    """Layer normalisation (Ba et al. 2016) of an image over all channels and pixels, as in Wu and He 2018, figure 2."""
+    return nn.GroupNorm(1, channels)
+
+
+NORMS: Mapping[str, Norm] = {
+    "batch": nn.BatchNorm2d,
+    "group": group_norm,
+    "layer": layer_norm,
+    "layer2d": LayerNorm2d,
+    "instance": functools.partial(nn.InstanceNorm2d, affine=True),
+}
+"""Normalisations by name; `layer2d` is that of each pixel over its channels."""
+
+ACTIVATIONS: Mapping[str, Activation] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "hardswish": nn.Hardswish,
+}
+"""Activations by name."""
 
 
 def _norm_act(channels: int, norm: Norm | None, act: Activation | None) -> dict[str, nn.Module]:

@@ -1,7 +1,7 @@
-"""The registry of architectures: ours, those of installed packages, and any importable callable.
+"""The registry of architectures: ours, those of installed packages and libraries, and any importable callable.
 
 A package adds its own by the entry-point group `emberfield.architectures`, whose entries read
-`name = package.module:callable`.
+`name = package.module:callable`. The models of a library are named `library:model`.
 """
 
 import difflib
@@ -17,6 +17,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from torch import nn
 
+from architectures.layer_names import layer_name, named_layers
+
 GROUP = "emberfield.architectures"
 
 Builder = Callable[..., nn.Module]
@@ -25,6 +27,11 @@ Builder = Callable[..., nn.Module]
 AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
 
 _BUILDERS: dict[str, Builder] = {}
+
+Library = Callable[[str], Builder]
+"""Gives the builder of a model by its name in the library; raises ArchitectureError for one that does not exist."""
+
+_LIBRARIES: dict[str, Library] = {}
 
 
 class ArchitectureError(ValueError):
@@ -48,27 +55,44 @@ def register(name: str) -> Callable[[AnyBuilder], AnyBuilder]:
     return decorate
 
 
+def register_library(name: str) -> Callable[[Library], Library]:
+    """A decorator that registers a library, whose models are then found as `name:model`."""
+
+    def decorate(library: Library) -> Library:
+        _LIBRARIES[name] = library
+        return library
+
+    return decorate
+
+
+def libraries() -> dict[str, str]:
+    """The libraries by name, each with the first line of its docstring."""
+    return {name: _first_line(library) for name, library in sorted(_LIBRARIES.items())}
+
+
 def names() -> list[str]:
     """Every registered name, sorted; plug-ins are listed without being loaded."""
     return sorted({*_BUILDERS, *(entry.name for entry in entry_points(group=GROUP))})
 
 
 def options(name: str) -> dict[str, Any]:
-    """The options of an architecture with their defaults, in the order of its signature.
+    """The options of an architecture with their defaults, in the order of its signature; layers are named.
 
     Raises ArchitectureError as `find` does.
     """
-    parameters = inspect.signature(find(name)).parameters.values()
     return {
-        parameter.name: None if parameter.default is parameter.empty else parameter.default
-        for parameter in parameters
+        parameter.name: None if parameter.default is parameter.empty else layer_name(parameter.default)
+        for parameter in signature(find(name)).parameters.values()
         if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     }
 
 
 def option_types(name: str) -> dict[str, str]:
-    """The type of each option as it is annotated, '' where it is not; raises as `options` does."""
-    parameters = inspect.signature(find(name)).parameters
+    """The type of each option as it is annotated, '' where it is not; raises as `options` does.
+
+    That of a normalisation or activation is the list of their names.
+    """
+    parameters = signature(find(name)).parameters
     return {option: _type(parameters[option].annotation) for option in options(name)}
 
 
@@ -82,30 +106,47 @@ def describe(name: str) -> str:
     while isinstance(builder, functools.partial):
         changed = {**builder.keywords, **changed}
         builder = builder.func
-    first = next(iter((inspect.getdoc(builder) or "").splitlines()), "")
     if not changed:
-        return first
+        return _first_line(builder)
     return f"{builder.__name__} with {', '.join(f'{option}={_value(value)}' for option, value in changed.items())}"
+
+
+def signature(builder: Builder) -> inspect.Signature:
+    """A builder's signature, with the annotations that are texts evaluated where they can be."""
+    try:
+        return inspect.signature(builder, eval_str=True)
+    except Exception:  # a name that only a type checker imports
+        return inspect.signature(builder)
+
+
+def _first_line(documented: Callable[..., Any]) -> str:
+    return next(iter((inspect.getdoc(documented) or "").splitlines()), "")
 
 
 def _type(annotation: Any) -> str:
     if annotation is inspect.Parameter.empty:
         return ""
+    if layers := named_layers(annotation):
+        return " | ".join(map(repr, layers))
     if get_origin(annotation) is Literal:
         return " | ".join(map(repr, get_args(annotation)))
     return re.sub(r"\b(?:\w+\.)+(\w)", r"\1", inspect.formatannotation(annotation))
 
 
 def _value(value: Any) -> str:
-    return value.__name__ if isinstance(value, type) else repr(value)
+    named = layer_name(value)
+    return named.__name__ if isinstance(named, type) else repr(named)
 
 
 def find(name: str) -> Builder:
-    """The builder of a name, or of `package.module:callable`, looked up in the current folder too.
+    """The builder of a name, `library:model`, or `package.module:callable`, looked up in the current folder too.
 
     Raises ArchitectureError for a name that does not exist, a name registered twice, and a plug-in that cannot be
     loaded.
     """
+    library, colon, model = name.partition(":")
+    if colon and library in _LIBRARIES:
+        return _LIBRARIES[library](model)
     builders = [_load(entry) for entry in entry_points(group=GROUP, name=name)]
     # Looked up after loading: a plug-in may also register what its entry point names.
     builders = [*([_BUILDERS[name]] if name in _BUILDERS else []), *builders]
@@ -117,7 +158,8 @@ def find(name: str) -> Builder:
     near = difflib.get_close_matches(name, names(), n=1)
     hint = f", did you mean {near[0]!r}?" if near else "."
     raise ArchitectureError(
-        f"unknown architecture {name!r}{hint} Valid: {', '.join(names())}, or package.module:callable"
+        f"unknown architecture {name!r}{hint} Valid: {', '.join(names())}, "
+        f"{''.join(f'{library}:MODEL, ' for library in libraries())}or package.module:callable"
     )
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from framework.checkpoint.file_format import load_checkpoint, load_weights
 from framework.checkpoint.manager import checkpoint_paths
 from framework.checkpoint.metadata import ModelMetadata
-from framework.checkpoint.networks import Networks, create_network, place
+from framework.checkpoint.networks import Networks, create_network, is_registered, place
 from framework.checkpoint.training_state import reported_weights
 from framework.data.image_data import ImageData
 from framework.errors import CheckpointError, DataError
@@ -64,7 +64,7 @@ def load_model(
     metadata = ModelMetadata.parse(checkpoint.get("metadata"), str(source))
     if arch not in (None, metadata.arch):
         raise CheckpointError(f"{source} holds {metadata.arch!r}, not {arch!r}")
-    if arch is None and metadata.arch not in (*networks.names(), *trusted):
+    if arch is None and metadata.arch not in trusted and not is_registered(networks, metadata.arch):
         raise CheckpointError(
             f"{source} holds {metadata.arch!r}, which is not registered: add {option} "
             f"{shlex.quote(printable(metadata.arch))} if "

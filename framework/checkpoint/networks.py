@@ -17,7 +17,10 @@ class Networks(Protocol):
     there are; `describe(name)` says in a line what one is, `options(name)` are its options with their defaults,
     `option_types(name)` their types as text, `source_files(name)` the text of its Python files by path. PRETRAINED has
     published weights by name, each with its `test_accuracy`, a share; `pretrained_weights(name)` gives these:
-    their `path`, `tensors` and `description`, the fields of a `ModelMetadata`.
+    their `path`, `tensors` and `description`, the fields of a `ModelMetadata`. `libraries()` are other collections, by
+    name with a line of text, whose models are called `library:model` and execute no code but the library's.
+
+    A network may say by an attribute `min_size` of how many pixels an image's sides have to be.
     """
 
     PRETRAINED: Mapping[str, Any]
@@ -28,6 +31,13 @@ class Networks(Protocol):
     option_types: Callable[[str], Mapping[str, str]]
     pretrained_weights: Callable[[str], Any]
     source_files: Callable[[str], Mapping[str, str]]
+    libraries: Callable[[], Mapping[str, str]]
+
+
+def is_registered(networks: Networks, arch: str) -> bool:
+    """Whether the code of an architecture is that of a registered one or of a library, not of any module it names."""
+    library, colon, _ = arch.partition(":")
+    return arch in networks.names() or (bool(colon) and library in networks.libraries())
 
 
 def create_network(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Collection, Mapping
@@ -13,19 +14,29 @@ from framework.config.config import Config
 from framework.config.declaration import takes_texts
 from framework.config.renamed import renamed_option
 
+_PYTHON = {"True": True, "False": False, "None": None}
+"""What Python writes otherwise than JSON."""
+
 
 class JsonText(click.ParamType[Any]):
-    """An option whose value is JSON of one kind; with `of_texts`, what is no list stands for a list of one text."""
+    """An option whose value is JSON of one kind; with `of_texts`, what is no list stands for a list of one text.
+
+    An object may be written as name=value,name=value too, with JSON or plain text for each value.
+    """
 
     def __init__(self, kind: type, *, of_texts: bool = False) -> None:
         self.kind = kind
         self.of_texts = of_texts
-        self.name = "json object" if kind is dict else "text or json list" if of_texts else "json list"
+        self.name = (
+            "json object or name=value,..." if kind is dict else "text or json list" if of_texts else "json list"
+        )
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parses the text; a wrong one ends the command with click's usage error."""
         if self.of_texts and not value.startswith("["):
             return (value,)
+        if self.kind is dict and not value.lstrip().startswith(("{", "[")):
+            return self._pairs(value, param, ctx)
         try:
             content = json.loads(value)
         except (json.JSONDecodeError, RecursionError) as error:
@@ -33,6 +44,18 @@ class JsonText(click.ParamType[Any]):
         if not isinstance(content, self.kind):
             self.fail(f"{value!r} is not a {self.name}", param, ctx)
         return tuple(content) if isinstance(content, list) else content
+
+    def _pairs(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        pairs: dict[str, Any] = {}
+        for pair in re.split(r",(?=\s*\w+\s*=)", text):
+            name, equals, value = (part.strip() for part in pair.partition("="))
+            if not equals or not re.fullmatch(r"\w+", name) or name in pairs:
+                self.fail(f"{text!r} is not JSON, nor one value a name as in norm=group,depth=3: {pair!r}", param, ctx)
+            try:
+                pairs[name] = _PYTHON[value] if value in _PYTHON else json.loads(value)
+            except (json.JSONDecodeError, RecursionError):
+                pairs[name] = value
+        return pairs
 
 
 class SettingOption(click.Option):

@@ -39,8 +39,10 @@ class DataConfig:
 class NetworkConfig:
     """Network: the architecture and its options."""
 
-    arch: str = setting("", "a registered architecture, or package.module:callable")
-    arch_options: Mapping[str, Any] = setting({}, "the architecture's options, as a JSON object")
+    arch: str = setting("", "a registered architecture, torchvision:MODEL, timm:MODEL, or package.module:callable")
+    arch_options: Mapping[str, Any] = setting(
+        {}, "the architecture's options, as norm=group,depth=3 or as a JSON object"
+    )
 
 
 @section

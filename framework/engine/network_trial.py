@@ -43,8 +43,7 @@ def require_trainable_network(
     for precision in ("float32", "bfloat16") if low else ("float32",):
         with _generators_kept(device), autocast(device, precision):
             tried = _copy(network)
-            logits = _logits(tried.train(), pixels, classes)
-            unused = _without_gradient(tried, logits, loss_terms)
+            unused = try_training(tried, pixels, classes, loss_terms)
             if unused and processes.world_size > 1:
                 raise EmberfieldError(
                     f"parameters that get no gradient: {', '.join(unused)}; several processes need one of each: take "
@@ -54,6 +53,15 @@ def require_trainable_network(
                 _require_single_image(tried, pixels[:1], classes, processes.world_size)
             with torch.no_grad():
                 _logits(tried.eval(), pixels[:1], classes)
+
+
+def try_training(network: nn.Module, pixels: Tensor, classes: int, loss_terms: Sequence[LossTerm] = ()) -> list[str]:
+    """The names of the parameters that get no gradient from normalised images (N, C, H, W), in training mode.
+
+    It changes the network's mode, gradients and buffers. Raises EmberfieldError for an output other than logits
+    (N, classes), and where nothing learns from them.
+    """
+    return _without_gradient(network, _logits(network.train(), pixels, classes), loss_terms)
 
 
 def _copy(network: nn.Module) -> nn.Module:

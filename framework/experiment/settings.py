@@ -91,11 +91,13 @@ def require_named(config: Config, named: Config, networks: "Networks", folder: P
     That is an architecture that is not registered and that the settings `named` by recipe and user do not have: a run
     that somebody else made could name any code.
     """
+    from framework.checkpoint.networks import is_registered
+
     for option, wanted, given in (
         ("--arch", (config.network.arch,), (named.network.arch,)),
         ("--teacher-arch", config.optimization.teacher_arch, named.optimization.teacher_arch),
     ):
-        if unnamed := [arch for arch in wanted if arch not in (*networks.names(), *given)]:
+        if unnamed := [arch for arch in wanted if arch not in given and not is_registered(networks, arch)]:
             value = wanted[0] if len(wanted) == 1 else json.dumps(wanted)
             raise RunDirectoryError(
                 f"{folder} is of {unnamed[0]!r}, which is not registered: add {option} {shlex.quote(printable(value))} "
@@ -105,8 +107,10 @@ def require_named(config: Config, named: Config, networks: "Networks", folder: P
 
 def resume_command(launcher: Sequence[str], folder: Path, config: Config, networks: "Networks") -> str:
     """The command that goes on with a run in a folder, with the code that `require_named` asks for."""
+    from framework.checkpoint.networks import is_registered
+
     arch, teachers = config.network.arch, config.optimization.teacher_arch
     words = ["python", *launcher, "--resume", "--out", str(folder)]
-    words += ["--arch", arch] if arch not in networks.names() else []
+    words += [] if is_registered(networks, arch) else ["--arch", arch]
     words += ["--teacher-arch", json.dumps(teachers)] if teachers else []
     return shlex.join(words)

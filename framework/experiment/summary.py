@@ -83,6 +83,7 @@ def listing(experiment: "Experiment") -> str:
             lines += _architecture(networks, name)
         except ValueError as error:  # a plug-in that cannot be loaded
             lines += [f"  {name}", f"      {error}"]
+    lines += [f"  {library}:MODEL    {text}" for library, text in networks.libraries().items()]
     lines += ["published weights"]
     lines += [
         f"  --arch {name} --pretrained    test accuracy {100 * published.test_accuracy:.2f} %"

@@ -102,7 +102,12 @@ def record(model: nn.Module, input_shape: tuple[int, int, int]) -> Graph:
         try:
             return _run(model, input_shape, torch.device("cpu"))
         except Exception as error:
-            raise EmberfieldError(f"the network does not run on an image of shape {input_shape}: {error}") from error
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+            least = getattr(model, "min_size", None)
+            needs = f"; it is made for at least {least}x{least} pixels" if least else ""
+            raise EmberfieldError(
+                f"the network does not run on an image of shape {input_shape}: {reason}{needs}"
+            ) from error
 
 
 def check_shape(input_shape: tuple[int, int, int]) -> None:

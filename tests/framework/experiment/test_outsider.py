@@ -33,6 +33,9 @@ NETWORKS = """
     def option_types(name):
         return {}
 
+    def libraries():
+        return {}
+
     def pretrained_weights(name):
         raise ValueError(name)
 
