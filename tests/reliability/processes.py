@@ -34,7 +34,8 @@ TRAIN = (
     *("--augment-on", "cpu"),
 )
 PRELOAD = [
-    *("albumentations", "matplotlib.figure", "torchsummary", "tensorboardX", "sklearn.datasets", "ignite.handlers"),
+    *("albumentations", "matplotlib.figure", "matplotlib.backends.backend_agg", "torchsummary", "torchvision"),
+    *("tensorboardX", "sklearn.datasets", "ignite.handlers"),
     *("recipes.s7_cifar", "framework.experiment.training", "framework.experiment.artifacts"),
     *("framework.checkpoint.resume", "framework.engine.fit", "framework.run.logs"),
     *("framework.inspection", "architectures", "tests.reliability.networks"),

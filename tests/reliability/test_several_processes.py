@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.framework.experiment.running import ROOT
 from tests.reliability.processes import digest
+from tests.warm_python import warm_python
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 COMMON = (
@@ -23,7 +23,7 @@ GROUPED = ("--arch", "tests.reliability.networks:grouped")
 
 def train(folder: Path, *options: str, torchrun: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, *torchrun, *COMMON, *options, "--out", str(folder)],
+        [warm_python(), *torchrun, *COMMON, *options, "--out", str(folder)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -61,12 +61,12 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path: Path) -> None
     assert "error: a batch of 31 cannot be divided evenly among 2 processes" in output
 
 
-def workers(agent: int) -> list[int]:
-    """The training processes under a torchrun, the first one first."""
+def workers(folder: Path) -> list[int]:
+    """The processes of torchrun that train in a folder, the first one first."""
     found = {}
     for place in Path("/proc").iterdir():
         try:
-            if place.name.isdecimal() and f"\nPPid:\t{agent}\n" in (place / "status").read_text():
+            if place.name.isdecimal() and os.fsencode(folder) in (place / "cmdline").read_bytes().split(b"\0"):
                 rank = next(v for v in (place / "environ").read_bytes().split(b"\0") if v.startswith(b"RANK="))
                 found[int(rank[5:])] = int(place.name)
         except (OSError, StopIteration):
@@ -85,7 +85,7 @@ def test_a_lost_process_is_replaced_and_the_run_ends_with_the_same_bits(tmp_path
     while not list(folder.glob("checkpoints/step-*.pt")):
         assert process.poll() is None and time.monotonic() < limit
         time.sleep(0.01)
-    os.kill(workers(process.pid)[1], signal.SIGKILL)
+    os.kill(workers(folder)[1], signal.SIGKILL)
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     assert digest(folder) == digest(tmp_path / "whole")
