@@ -33,6 +33,9 @@ TRAIN = (
     *("--ema-decay", "0.9", "--patience", "2", "--patience-from", "0.3", "--lr", "0.05", "--val-size", "150"),
     *("--augment-on", "cpu"),
 )
+EVERY_STEP = ("--checkpoint-every", "3")
+"""A checkpoint for every third step."""
+
 PRELOAD = [
     *("albumentations", "matplotlib.figure", "matplotlib.backends.backend_agg", "torchsummary", "torchvision"),
     *("tensorboardX", "sklearn.datasets", "ignite.handlers"),

@@ -10,7 +10,8 @@ from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.file_format import load_checkpoint
 from tests.framework.experiment.running import QUICK, run, run_killed_after
 
-STUDENT = (*QUICK, "--epochs", "2", "--seed", "1", "--checkpoint-every", "1")
+NARROW = ("--arch-options", '{"widths": [8, 8, 16, 16]}')
+STUDENT = (*QUICK, *NARROW, "--epochs", "2", "--seed", "1", "--checkpoint-every", "1")
 LAST = Path("checkpoints") / "step-000000012.pt"
 
 
