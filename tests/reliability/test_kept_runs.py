@@ -9,7 +9,7 @@ import pytest
 from tests.framework.experiment.running import snapshot
 from tests.reliability.processes import finish, said
 
-EVERY_STEP = ("--checkpoint-every", "3", "--epochs", "1")
+EVERY_STEP = ("--checkpoint-every", "3", "--epochs", "2")
 
 
 def without_privileges() -> None:
@@ -33,7 +33,7 @@ def folder(kept: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-@pytest.mark.parametrize("unreadable", ["checkpoints/step-000000008.pt", "checkpoints", "best.pt", "."])
+@pytest.mark.parametrize("unreadable", ["checkpoints/step-000000016.pt", "checkpoints", "best.pt", "."])
 def test_what_may_not_be_read_is_left_as_it_is(folder: Path, unreadable: str) -> None:
     (folder / "results.json").unlink()
     (folder / unreadable).chmod(0)
