@@ -81,15 +81,20 @@ def warm_python() -> str:
 
 
 def serve(address: str) -> None:
-    """Answers calls, each in a process of its own, until it is terminated."""
+    """Answers calls, each in a process of its own, until it is terminated or its parent has been killed."""
     for name in AHEAD:
         importlib.import_module(name)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
+        listener.settimeout(1)
+        parent = os.getppid()
         print("ready", flush=True)
-        while True:
-            call, _ = listener.accept()
+        while os.getppid() == parent:
+            try:
+                call, _ = listener.accept()
+            except TimeoutError:
+                continue
             if os.fork() == 0:
                 listener.close()
                 _answer(call, str(Path(address).with_name("python")))
