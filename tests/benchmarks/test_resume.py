@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import click
@@ -6,6 +7,7 @@ import pytest
 from benchmarks.resume import main, measure
 from benchmarks.resume_baselines.__main__ import main as baseline_main
 from tests.benchmarks.running import run
+from tests.warm_python import warm_python
 
 BEGIN = ': > "$1/begun"; sleep 0.4; '
 """A training: it leaves a mark and takes its time."""
@@ -41,7 +43,8 @@ def test_a_training_that_fails_without_a_kill_is_no_result() -> None:
         measure("it", shell("echo no such network >&2; exit 3"), kills=1)
 
 
-def test_the_command_writes_a_row_for_each_library(tmp_path: Path) -> None:
+def test_the_command_writes_a_row_for_each_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", warm_python())
     printed = run(main, "--library", "ignite_stock", "--kills", "0", "--results", tmp_path)
     assert "| ignite_stock | equal | 0 of 0 | 0 | 0 |" in printed
     assert (tmp_path / "resume.md").read_text() == f"# Killed and resumed\n\n{printed}"

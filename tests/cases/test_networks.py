@@ -13,6 +13,7 @@ from click.testing import Result
 from tests.cases import inputs
 from tests.cases.networks import networks
 from tests.framework.experiment.running import ROOT, run
+from tests.warm_python import warm_python
 
 DRY = (
     *("--no-constraints", "--epochs", "1", "--batch-size", "16", "--limit-batches", "1", "--transforms", "[]"),
@@ -83,7 +84,7 @@ def test_23_parameters_without_a_gradient_are_named_under_torchrun_and_trained_w
     command = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "recipes.s7_cifar")
     options = ("--data", str(data), "--arch", "net:unused", *DRY, "--out", "run")
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{Path.cwd()}", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *command, *options], env=environment, capture_output=True, text=True)
+    done = subprocess.run([warm_python(), *command, *options], env=environment, capture_output=True, text=True)
     assert done.returncode != 0
     said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert said and set(said) == {

@@ -1,11 +1,11 @@
 """What Windows lacks, made unavailable here: fcntl, SIGHUP, the mask of signals, folders that can be flushed."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.framework.experiment.running import ROOT
 from tests.reliability.processes import TRAIN
+from tests.warm_python import warm_python
 
 PROGRAM = """
 import os, signal, sys
@@ -26,7 +26,7 @@ for arguments in (["summary"], sys.argv[1:]):
 def test_summary_and_training_need_nothing_that_windows_lacks(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     options = (*TRAIN, "--epochs", "1", "--workers", "1", "--out", str(folder))
-    command = [sys.executable, "-c", PROGRAM, "train", *options]
+    command = [warm_python(), "-c", PROGRAM, "train", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert "Total params" in done.stdout and (folder / "results.json").is_file()

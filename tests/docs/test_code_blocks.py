@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,7 @@ import pytest
 
 from tests.docs.code_blocks import LARGEST_SHARE, Block, blocks_of, code_in_text, marked_share, problem, run_blocks
 from tests.docs.commands import ROOT, check_block, wrong_code
-from tests.docs.warm_python import warm_python
+from tests.warm_python import warm_python
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -52,16 +51,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder with the `python` that the blocks call."""
-    with warm_python(tmp_path_factory.mktemp("warm"), os.environ | SETTINGS) as folder:
-        yield folder
-
-
 @pytest.fixture
-def environment(programs: Path) -> dict[str, str]:
-    return os.environ | SETTINGS | {"PATH": f"{programs}:{os.environ['PATH']}"}
+def environment() -> dict[str, str]:
+    """One whose `python` is that of the tests."""
+    return os.environ | SETTINGS | {"PATH": f"{Path(warm_python()).parent}:{os.environ['PATH']}"}
 
 
 def page_folder(pages: Path, page: str) -> Path:

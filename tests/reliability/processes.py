@@ -33,8 +33,12 @@ TRAIN = (
     *("--ema-decay", "0.9", "--patience", "2", "--patience-from", "0.3", "--lr", "0.05", "--val-size", "150"),
     *("--augment-on", "cpu"),
 )
+EVERY_STEP = ("--checkpoint-every", "3")
+"""A checkpoint for every third step."""
+
 PRELOAD = [
-    *("albumentations", "matplotlib.figure", "torchsummary", "tensorboardX", "sklearn.datasets", "ignite.handlers"),
+    *("albumentations", "matplotlib.figure", "matplotlib.backends.backend_agg", "torchsummary", "torchvision"),
+    *("tensorboardX", "sklearn.datasets", "ignite.handlers"),
     *("recipes.s7_cifar", "framework.experiment.training", "framework.experiment.artifacts"),
     *("framework.checkpoint.resume", "framework.engine.fit", "framework.run.logs"),
     *("framework.inspection", "architectures", "tests.reliability.networks"),

@@ -14,9 +14,7 @@ from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.manager import checkpoint_paths, latest_checkpoint, write_checkpoint
 from framework.errors import CheckpointError
 from framework.run.directory import RunDirectory
-from tests.reliability.processes import digest, finish, said
-
-EVERY_STEP = ("--checkpoint-every", "3")
+from tests.reliability.processes import EVERY_STEP, digest, finish, said
 
 
 @contextmanager
@@ -105,13 +103,6 @@ def _limit_at(n: int, size: int) -> None:
         real(path, state)
 
     manager.save_checkpoint = save  # type: ignore[assignment]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    assert finish(folder, *EVERY_STEP) == 0, said(folder)
-    return digest(folder)
 
 
 def test_a_full_disk_stops_the_run_if_that_is_asked_for(whole: dict[str, str], tmp_path: Path) -> None:

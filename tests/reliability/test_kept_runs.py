@@ -9,7 +9,7 @@ import pytest
 from tests.framework.experiment.running import snapshot
 from tests.reliability.processes import finish, said
 
-EVERY_STEP = ("--checkpoint-every", "3", "--epochs", "1")
+EVERY_STEP = ("--checkpoint-every", "3", "--epochs", "2")
 
 
 def without_privileges() -> None:
@@ -18,10 +18,23 @@ def without_privileges() -> None:
     assert ctypes.CDLL(None).capset(header, nothing) == 0
 
 
-@pytest.mark.parametrize("unreadable", ["checkpoints/step-000000008.pt", "checkpoints", "best.pt", "."])
-def test_what_may_not_be_read_is_left_as_it_is(tmp_path: Path, unreadable: str) -> None:
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, not to be changed."""
+    folder = tmp_path_factory.mktemp("kept") / "run"
     assert finish(folder, *EVERY_STEP) == 0, said(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(kept: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(kept, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("unreadable", ["checkpoints/step-000000016.pt", "checkpoints", "best.pt", "."])
+def test_what_may_not_be_read_is_left_as_it_is(folder: Path, unreadable: str) -> None:
     (folder / "results.json").unlink()
     (folder / unreadable).chmod(0)
     code = finish(folder, *EVERY_STEP, prepare="tests.reliability.test_kept_runs:without_privileges")
@@ -33,15 +46,12 @@ def test_what_may_not_be_read_is_left_as_it_is(tmp_path: Path, unreadable: str) 
     assert not list(folder.rglob("*.damaged"))
 
 
-def test_a_finished_run_without_checkpoints_is_not_begun_again(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    options = ("--checkpoint-every", "3", "--epochs", "2")
-    assert finish(folder, *options) == 0, said(folder)
+def test_a_finished_run_without_checkpoints_is_not_begun_again(folder: Path) -> None:
     shutil.rmtree(folder / "checkpoints")
     before = snapshot(folder)
     for name, left in (("results.json", "weights.safetensors"), ("weights.safetensors", "best.pt")):
         (folder / name).unlink()
         before.pop(name)
-        assert finish(folder, *options) == 5, said(folder)
+        assert finish(folder, *EVERY_STEP) == 5, said(folder)
         assert f"beginning again would write over {left}" in said(folder).splitlines()[-1]
         assert snapshot(folder) == before

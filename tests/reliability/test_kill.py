@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from tests.reliability.processes import At, digest, finish, kill_at, said
+from tests.reliability.processes import EVERY_STEP, At, digest, finish, kill_at, said
 
 SOAK = bool(os.environ.get("EMBERFIELD_SOAK"))
 KILLS = 40 if SOAK else 3
@@ -33,16 +33,6 @@ INSTANTS = [
 A busy disk leaves out checkpoints that are due, so those of the short test are there with one an epoch too.
 """
 
-EVERY_STEP = ("--checkpoint-every", "3")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a run leaves that nothing happened to."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    assert finish(folder, *EVERY_STEP) == 0, said(folder)
-    return digest(folder)
-
 
 def test_another_checkpoint_interval_and_number_of_workers_change_nothing(
     whole: dict[str, str], tmp_path: Path
@@ -65,7 +55,7 @@ def test_a_kill_at_any_instant_changes_nothing(
     while hit < KILLS:
         folder = tmp_path / f"run{run}"
         for _ in range(3):
-            hit += kill_at(folder, float(generator.uniform(0.05, 2.5)), *options)
+            hit += kill_at(folder, float(generator.uniform(0.05, 1.5)), *options)
         assert finish(folder, *options) == 0, said(folder)
         assert digest(folder) == whole, f"run {run}"
         run += 1

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,18 +11,21 @@ import pytest
 
 from tests.framework.experiment.running import ROOT
 from tests.reliability.processes import digest
+from tests.warm_python import warm_python
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 COMMON = (
     *("-m", "recipes.s7_cifar", "train", "--dataset", "digits", "--no-constraints", "--device", "cpu"),
     *("--precision", "float32", "--batch-size", "32", "--val-size", "151", "--resume", "--patience", "99"),
 )
+SOAK = bool(os.environ.get("EMBERFIELD_SOAK"))
+EPOCHS = 20 if SOAK else 8
 GROUPED = ("--arch", "tests.reliability.networks:grouped")
 
 
 def train(folder: Path, *options: str, torchrun: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, *torchrun, *COMMON, *options, "--out", str(folder)],
+        [warm_python(), *torchrun, *COMMON, *options, "--out", str(folder)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -36,22 +38,22 @@ def records(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("augment_on", ["cpu", "device"] if os.environ.get("EMBERFIELD_SOAK") else ["device"])
+@pytest.mark.parametrize("augment_on", ["cpu", "device"] if SOAK else ["device"])
 def test_two_processes_have_the_losses_of_one(tmp_path: Path, augment_on: str) -> None:
-    """Twenty epochs of one step show the loss of each of the first twenty steps."""
-    options = (*GROUPED, "--limit-batches", "1", "--epochs", "20", "--augment-on", augment_on)
+    """Epochs of one step show the loss of each of the first steps."""
+    options = (*GROUPED, "--limit-batches", "1", "--epochs", str(EPOCHS), "--augment-on", augment_on)
     runs = {"one": train(tmp_path / "one", *options), "two": train(tmp_path / "two", *options, torchrun=TORCHRUN)}
     for name, process in runs.items():
         output, _ = process.communicate(timeout=200)
         assert process.returncode == 0, output
         assert output.count("test accuracy") == 1, name
-        assert output.count("epoch 20/20") == 1, name
+        assert output.count(f"epoch {EPOCHS}/{EPOCHS}") == 1, name
     one, two = records(tmp_path / "one"), records(tmp_path / "two")
-    assert len(one) == len(two) == 20
+    assert len(one) == len(two) == EPOCHS
     for left, right in zip(one, two, strict=True):
         for figure in ("loss", "accuracy", "val_loss", "val_accuracy"):
             assert left[figure] == pytest.approx(right[figure], rel=1e-4), (left["epoch"], figure)
-    assert len({record["loss"] for record in one}) == 20
+    assert len({record["loss"] for record in one}) == EPOCHS
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path: Path) -> None:
@@ -61,12 +63,12 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path: Path) -> None
     assert "error: a batch of 31 cannot be divided evenly among 2 processes" in output
 
 
-def workers(agent: int) -> list[int]:
-    """The training processes under a torchrun, the first one first."""
+def workers(folder: Path) -> list[int]:
+    """The processes of torchrun that train in a folder, the first one first."""
     found = {}
     for place in Path("/proc").iterdir():
         try:
-            if place.name.isdecimal() and f"\nPPid:\t{agent}\n" in (place / "status").read_text():
+            if place.name.isdecimal() and os.fsencode(folder) in (place / "cmdline").read_bytes().split(b"\0"):
                 rank = next(v for v in (place / "environ").read_bytes().split(b"\0") if v.startswith(b"RANK="))
                 found[int(rank[5:])] = int(place.name)
         except (OSError, StopIteration):
@@ -75,7 +77,8 @@ def workers(agent: int) -> list[int]:
 
 
 def test_a_lost_process_is_replaced_and_the_run_ends_with_the_same_bits(tmp_path: Path) -> None:
-    options = ("--arch", "tests.reliability.networks:small", "--epochs", "6", "--checkpoint-every", "5")
+    network = ("--arch", "tests.reliability.networks:small")
+    options = (*network, "--limit-batches", "20", "--epochs", "4", "--checkpoint-every", "5")
     whole = train(tmp_path / "whole", *options, torchrun=TORCHRUN)
     output, _ = whole.communicate(timeout=200)
     assert whole.returncode == 0, output
@@ -85,7 +88,7 @@ def test_a_lost_process_is_replaced_and_the_run_ends_with_the_same_bits(tmp_path
     while not list(folder.glob("checkpoints/step-*.pt")):
         assert process.poll() is None and time.monotonic() < limit
         time.sleep(0.01)
-    os.kill(workers(process.pid)[1], signal.SIGKILL)
+    os.kill(workers(folder)[1], signal.SIGKILL)
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     assert digest(folder) == digest(tmp_path / "whole")

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.processes import At, digest, finish, said, start, wait_for
+from tests.reliability.processes import EVERY_STEP, At, digest, finish, said, start, wait_for
 
-EVERY_STEP = ("--checkpoint-every", "3")
 PHASES = {
     "start-up": At("framework.data.data_module:open_images", 1, "after", "wait"),
     "training": At("framework.engine.training_step:gradient_norm", 13, "before", "wait"),
@@ -17,13 +16,6 @@ PHASES = {
     "saving": At("os:fsync", 60, "before", "wait"),
     "testing": At("framework.experiment.artifacts:evaluate_model", 1, "before", "wait"),
 }
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    assert finish(folder, *EVERY_STEP) == 0, said(folder)
-    return digest(folder)
 
 
 @pytest.mark.parametrize(

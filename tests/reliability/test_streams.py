@@ -12,6 +12,7 @@ import pytest
 from tests.framework.experiment.running import QUICK, ROOT
 from tests.reliability.processes import finish, server
 from tests.reliability.test_workers import within
+from tests.warm_python import warm_python
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -103,7 +104,7 @@ def test_a_reader_that_has_ended_is_no_error() -> None:
     "number", [signal.SIGTERM, signal.SIGINT] if os.environ.get("EMBERFIELD_SOAK") else [signal.SIGTERM]
 )
 def test_a_proof_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "recipes.s7_cifar", "verify-resume", *QUICK, "--epochs", "2000"]
+    command = [warm_python(), "-m", "recipes.s7_cifar", "verify-resume", *QUICK, "--epochs", "2000"]
     environment = ENVIRONMENT | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -47,9 +47,9 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
 
 
 def training(folder: Path, *options: str) -> BaseProcess:
-    """A run with two workers that has trained for some steps."""
+    """A run with two workers that has trained for an epoch."""
     process = start(folder, *options)
-    wait_for(folder / "checkpoints" / "step-000000006.pt", process)
+    wait_for(folder / "best.pt", process)  # which stays, as a checkpoint does not
     return process
 
 

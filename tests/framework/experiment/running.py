@@ -1,12 +1,12 @@
 """The command line called as a user would, for the tests of every command."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 
 from recipes.s7_cifar import main
+from tests.warm_python import warm_python
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = ("--limit-batches", "6", "--device", "cpu", "--precision", "float32")
@@ -40,5 +40,5 @@ def run_killed_after(step: int, *arguments: str) -> int:
         "from recipes.s7_cifar import main\n"
         "main(sys.argv[1:])\n"
     )
-    command = [sys.executable, "-c", code, *arguments]
+    command = [warm_python(), "-c", code, *arguments]
     return subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode

@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.framework.experiment.running import QUICK, ROOT
+from tests.warm_python import warm_python
 
 NETWORK = """
 from torch import nn
@@ -34,7 +34,7 @@ OPTIONS = (*QUICK, "--epochs", "2", "--arch", "mine:make", "--no-constraints")
 
 def start(folder: Path, *arguments: str, threads: int = 1) -> "subprocess.CompletedProcess[str]":
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "OMP_NUM_THREADS": str(threads)}
-    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    return subprocess.run([warm_python(), *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.framework.experiment.running import ROOT
+from tests.warm_python import warm_python
 
 NETWORKS = """
     from torch import nn
@@ -128,7 +128,7 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python(outside: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Python in a folder, with this framework on the path after it."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, *arguments], cwd=outside, env=environment, capture_output=True, text=True)
+    return subprocess.run([warm_python(), *arguments], cwd=outside, env=environment, capture_output=True, text=True)
 
 
 def run(outside: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -212,7 +212,7 @@ def test_a_short_copy_of_the_recipe_trains_another_network_on_other_data(tmp_pat
     for command in (["recipe.py"], ["-m", "recipe"]):  # as a file, and as a module
         options = ["--limit-batches", "1", "--epochs", "1", "--device", "cpu", "--out", f"run{len(command)}"]
         done = subprocess.run(
-            [sys.executable, *command, *options],
+            [warm_python(), *command, *options],
             cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

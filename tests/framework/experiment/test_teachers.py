@@ -1,6 +1,7 @@
 """Runs that learn from another run's network."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.file_format import load_checkpoint
 from tests.framework.experiment.running import QUICK, run, run_killed_after
 
-STUDENT = (*QUICK, "--epochs", "2", "--seed", "1", "--checkpoint-every", "1")
+NARROW = ("--arch-options", '{"widths": [8, 8, 16, 16]}')
+STUDENT = (*QUICK, *NARROW, "--epochs", "2", "--seed", "1", "--checkpoint-every", "1")
 LAST = Path("checkpoints") / "step-000000012.pt"
 
 
@@ -83,6 +85,7 @@ def test_a_student_of_two_is_another_one_and_goes_on_with_both(
     assert first_difference(kept["model"], load_checkpoint(student[0] / "best.pt")["model"]) is None
 
 
+@pytest.mark.skipif(not os.environ.get("EMBERFIELD_SOAK"), reason="test_old_runs has a short form: make soak")
 def test_the_answer_sheet_names_the_teacher(
     student: tuple[Path, str], finished: tuple[Path, str], tmp_path: Path
 ) -> None:

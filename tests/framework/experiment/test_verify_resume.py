@@ -1,12 +1,12 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.framework.experiment.running import ROOT
+from tests.warm_python import warm_python
 
 COMMAND = (
     *("-m", "recipes.s7_cifar", "verify-resume", "--dataset", "digits", "--device", "cpu"),
@@ -18,7 +18,7 @@ COMMAND = (
 def test_a_killed_run_is_proved_equal() -> None:
     """By Muon; by SGD, with a loss term and a handler, in `test_outsider`."""
     options = ("--preset", "speedrun", "--batch-size", "32", "--limit-batches", "10")
-    command = [sys.executable, *COMMAND, *options, "--kills", "2"]
+    command = [warm_python(), *COMMAND, *options, "--kills", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
@@ -37,7 +37,7 @@ def test_a_run_that_is_not_exact_is_found_out(tmp_path: Path) -> None:
         "    return nn.Sequential(nn.Conv2d(in_channels, 4, 3, 4), nn.Flatten(), nn.Linear(256, num_classes))\n"
     )
     done = subprocess.run(
-        [sys.executable, *COMMAND, "--arch", "unsteady:network", "--no-constraints", "--kills", "1"],
+        [warm_python(), *COMMAND, "--arch", "unsteady:network", "--no-constraints", "--kills", "1"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
         capture_output=True,

@@ -14,10 +14,10 @@ def work():
     return sum(float(tensor[0]) for tensor in tensors)
 
 def faults():
-    for _ in range(20):  # the heap grows for up to seven, until aligned blocks fit what was freed
+    for _ in range(10):  # the heap grows for up to seven, until aligned blocks fit what was freed
         work()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(5):
+    for _ in range(2):
         work()
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 

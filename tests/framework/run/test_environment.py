@@ -11,6 +11,7 @@ import torch
 from framework.errors import DeviceError
 from framework.run import environment
 from framework.run.environment import choose_device, default_workers, describe_environment, doctor, fast_bfloat16
+from tests.warm_python import warm_python
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -136,7 +137,7 @@ def test_a_run_is_deterministic_if_asked(tmp_path: Path) -> None:
         "    print(torch.are_deterministic_algorithms_enabled(), os.environ.get('CUBLAS_WORKSPACE_CONFIG'))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
+        [warm_python(), "-c", code, str(tmp_path)],
         env={name: value for name, value in os.environ.items() if name != "CUBLAS_WORKSPACE_CONFIG"},
         cwd=ROOT,
         capture_output=True,

@@ -5,7 +5,6 @@ import os
 import pty
 import struct
 import subprocess
-import sys
 import termios
 from pathlib import Path
 
@@ -13,13 +12,14 @@ import pytest
 
 from framework.run.progress import duration
 from tests.framework.experiment.running import QUICK, ROOT
+from tests.warm_python import warm_python
 
 
 def on_a_terminal(*arguments: str) -> str:
     """All that a command writes to a terminal, control characters included."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    command = [sys.executable, "-m", "recipes.s7_cifar", *arguments]
+    command = [warm_python(), "-m", "recipes.s7_cifar", *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "80"}
     with subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
         os.close(theirs)
