@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from architectures import PRETRAINED
-from framework.export import FORMATS
+from framework.export.formats import FORMATS
 from framework.run.environment import PACKAGES
 from tests.test_arrows import MAY_IMPORT, MODULES, OURS, ROOT, imported_modules
 

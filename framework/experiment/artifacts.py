@@ -17,16 +17,10 @@ from framework.data.rendering import ImageRenderer, choose_augment_on
 from framework.engine.precision import choose_precision
 from framework.engine.training import Extensions
 from framework.experiment.evaluation import evaluate_model
-from framework.export import write_weights
-from framework.inspection import (
-    Finding,
-    constraint_table,
-    constraint_table_json,
-    layer_table,
-    multiply_adds,
-    parameter_count,
-    receptive_field,
-)
+from framework.export.formats import write_weights
+from framework.inspection import multiply_adds, parameter_count, receptive_field
+from framework.inspection.constraints import Finding
+from framework.inspection.table import constraint_table, constraint_table_json, layer_table
 from framework.report.curves import save_curves
 from framework.report.samples import save_augmented_samples
 from framework.report.summary import torchsummary_table

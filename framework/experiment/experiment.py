@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from framework.checkpoint.training_state import Stateful, TrainingState
     from framework.data.image_data import ImageData, Named
     from framework.engine.training_step import LossTerm
-    from framework.export import Agreement
+    from framework.export.agreement import Agreement
     from framework.report.sections import Section
 
 

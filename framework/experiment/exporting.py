@@ -6,7 +6,8 @@ from framework.checkpoint.loaded_model import LoadedModel
 from framework.config.declaration import unknown
 from framework.data.image_data import ImageData
 from framework.errors import DataError, EmberfieldError, SaveError
-from framework.export import FORMATS, Agreement, agreement, require_agreement, require_installed
+from framework.export.agreement import Agreement, agreement, require_agreement
+from framework.export.formats import FORMATS, require_installed
 from framework.run.atomic import write_bytes
 
 CHECKED = 1000

@@ -13,16 +13,10 @@ from framework.config import Config
 from framework.data.data_module import DataModule
 from framework.data.statistics import normalize
 from framework.errors import EmberfieldError
-from framework.inspection import (
-    EffectiveField,
-    Finding,
-    coverage_mask,
-    effective_field,
-    mirrored,
-    multiply_adds,
-    parameter_count,
-    receptive_field,
-)
+from framework.inspection import multiply_adds, parameter_count, receptive_field
+from framework.inspection.constraints import Finding
+from framework.inspection.coverage import coverage_mask
+from framework.inspection.effective_field import EffectiveField, effective_field, mirrored
 from framework.report import sections
 from framework.report.calibration import reliability, save_calibration
 from framework.report.confusion import save_confusion

@@ -12,15 +12,9 @@ from framework.config import Config
 from framework.data.registry import dataset_names
 from framework.errors import EmberfieldError
 from framework.experiment.settings import preset_names
-from framework.inspection import (
-    Finding,
-    check,
-    constraint_table,
-    constraint_table_json,
-    layer_table,
-    layer_table_json,
-    parameter_count,
-)
+from framework.inspection import check, parameter_count
+from framework.inspection.constraints import Finding
+from framework.inspection.table import constraint_table, constraint_table_json, layer_table, layer_table_json
 from framework.report.summary import torchsummary_table
 
 if TYPE_CHECKING:

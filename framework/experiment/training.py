@@ -27,7 +27,8 @@ from framework.experiment.code_changes import changed_code
 from framework.experiment.run import Run
 from framework.experiment.settings import require_named, resume_command
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
-from framework.inspection import Finding, check, parameter_count, require
+from framework.inspection import check, parameter_count, require
+from framework.inspection.constraints import Finding
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
 from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory

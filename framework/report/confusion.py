@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from framework.report.drawing import drawn
+from framework.report.drawing import saved_figure
 from framework.report.gallery import shortened
 
 NUMBERED = 20
@@ -35,23 +35,19 @@ def frequent_confusions(
     return [(class_names[true], class_names[said], int(wrong[true, said])) for true, said in pairs if wrong[true, said]]
 
 
-@drawn
 def save_confusion(path: Path, confusion: npt.NDArray[np.int64], class_names: Sequence[str]) -> None:
     """Saves the confusion matrix as a PNG, coloured by the share of each true class."""
-    from matplotlib.figure import Figure
-
     number = len(class_names)
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
-    figure = Figure(figsize=(7.5, 6.5), layout="constrained")
-    axes = figure.subplots()
-    drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-    figure.colorbar(drawn, ax=axes, label="share of the true class", shrink=0.85)
-    axes.set(xlabel="predicted", ylabel="true", title="Confusion matrix")
-    if number <= NUMBERED:
-        names = [shortened(name) for name in class_names]
-        axes.set_xticks(range(number), names, rotation=45, ha="right")
-        axes.set_yticks(range(number), names)
-        for row, column in np.argwhere(confusion > 0):
-            colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour, fontsize=8)
-    figure.savefig(path, dpi=85, pil_kwargs={"optimize": True})
+    with saved_figure(path, (7.5, 6.5)) as figure:
+        axes = figure.subplots()
+        drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        figure.colorbar(drawn, ax=axes, label="share of the true class", shrink=0.85)
+        axes.set(xlabel="predicted", ylabel="true", title="Confusion matrix")
+        if number <= NUMBERED:
+            names = [shortened(name) for name in class_names]
+            axes.set_xticks(range(number), names, rotation=45, ha="right")
+            axes.set_yticks(range(number), names)
+            for row, column in np.argwhere(confusion > 0):
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour, fontsize=8)

@@ -1,28 +1,31 @@
 """How pictures are drawn by matplotlib: without a window, and with every name as it is."""
 
 import contextlib
-import functools
 import os
 import sys
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-P = ParamSpec("P")
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def drawn(save: Callable[P, T]) -> Callable[P, T]:
-    """A function that draws, with texts taken literally: `$`, `^` and `_` are not read as mathematics."""
+@contextmanager
+def saved_figure(path: Path, inches: tuple[float, float], dpi: int = 85) -> "Iterator[Figure]":
+    """An empty figure, saved as a PNG at the end.
 
-    @functools.wraps(save)
-    def literally(*args: P.args, **kwargs: P.kwargs) -> T:
-        _import()
-        import matplotlib
+    Texts are taken literally: `$`, `^` and `_` are not read as mathematics.
+    """
+    _import()
+    import matplotlib
+    from matplotlib.figure import Figure
 
-        with matplotlib.rc_context({"text.parse_math": False}):
-            return save(*args, **kwargs)
-
-    return literally
+    with matplotlib.rc_context({"text.parse_math": False}):
+        figure = Figure(figsize=inches, layout="constrained")
+        yield figure
+        figure.savefig(path, dpi=dpi, pil_kwargs={"optimize": True})
 
 
 def _import() -> None:

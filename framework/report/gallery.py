@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from framework.report.drawing import drawn
+from framework.report.drawing import saved_figure
 from framework.report.predictions import Predictions
 from framework.run.printable import printable
+
+SIDE = 1.25
+"""The width of an image on the page, in inches."""
 
 
 def shortened(text: str, longest: int = 14) -> str:
@@ -18,32 +21,19 @@ def shortened(text: str, longest: int = 14) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-@drawn
-def save_gallery(
-    path: Path,
-    rows: Sequence[Sequence[npt.NDArray[Any]]],
-    captions: Sequence[Sequence[str]],
-    *,
-    side: float = 1.25,
-) -> None:
-    """Saves rows of images (H, W, C), C 1 or 3, uint8 or floats from 0 to 1, each under its caption, as a PNG.
-
-    `side` is the width of an image on the page, in inches.
-    """
-    from matplotlib.figure import Figure
-
+def save_gallery(path: Path, rows: Sequence[Sequence[npt.NDArray[Any]]], captions: Sequence[Sequence[str]]) -> None:
+    """Saves rows of images (H, W, C), C 1 or 3, uint8 or floats from 0 to 1, each under its caption, as a PNG."""
     columns = max(map(len, rows))
     lines = max(caption.count("\n") + 1 for row in captions for caption in row)
-    figure = Figure(figsize=(side * columns, len(rows) * (side + 0.16 * lines)), layout="constrained")
-    for cell in (grid := figure.subplots(len(rows), columns, squeeze=False)).ravel():
-        cell.set_axis_off()
-    for axes, images, texts in zip(grid, rows, captions, strict=True):
-        for cell, image, text in zip(axes, images, texts, strict=False):
-            grey = image.shape[-1] == 1
-            top = 255 if image.dtype == np.uint8 else 1
-            cell.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=top, interpolation="nearest")
-            cell.set_title(text, fontsize=7, pad=2)
-    figure.savefig(path, dpi=72, pil_kwargs={"optimize": True})
+    with saved_figure(path, (SIDE * columns, len(rows) * (SIDE + 0.16 * lines)), dpi=72) as figure:
+        for cell in (grid := figure.subplots(len(rows), columns, squeeze=False)).ravel():
+            cell.set_axis_off()
+        for axes, images, texts in zip(grid, rows, captions, strict=True):
+            for cell, image, text in zip(axes, images, texts, strict=False):
+                grey = image.shape[-1] == 1
+                top = 255 if image.dtype == np.uint8 else 1
+                cell.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=top, interpolation="nearest")
+                cell.set_title(text, fontsize=7, pad=2)
 
 
 def caption(predictions: Predictions, image: int) -> str:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from framework.data.statistics import Statistics, normalize
-from framework.inspection import run_to_last_feature_map
+from framework.inspection.last_feature_map import run_to_last_feature_map
 from framework.report.gallery import caption, save_gallery
 from framework.report.predictions import Predictions
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from framework.config.declaration import unknown
 from framework.errors import EmberfieldError
-from framework.inspection import Finding, constraint_rows
+from framework.inspection.constraints import Finding
+from framework.inspection.table import constraint_rows
 from framework.report.calibration import Reliability
 from framework.report.confusion import class_rows, frequent_confusions
 from framework.report.markdown import code, escape, picture, table

@@ -18,7 +18,7 @@ from framework.data.preprocessing import Preprocessing
 from framework.data.registry import open_data
 from framework.data.statistics import normalize
 from framework.experiment.evaluation import evaluate_model
-from framework.export import FORMATS
+from framework.export.formats import FORMATS
 from recipes.s7_cifar import EXPERIMENT, main
 from tests.framework.experiment.running import run
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from framework.data.statistics import Statistics
 from framework.errors import DifferenceError
-from framework.export import agreement, require_agreement
+from framework.export.agreement import agreement, require_agreement
 
 STATISTICS = Statistics((0.5,), (0.25,))
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 2, 2, 1), np.uint8)

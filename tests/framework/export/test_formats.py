@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from architectures import create, names
 from framework.checkpoint.metadata import ModelMetadata
 from framework.errors import DeviceError, EmberfieldError
-from framework.export import FORMATS, agreement, require_agreement, require_installed, write_weights
+from framework.export.agreement import agreement, require_agreement
+from framework.export.formats import FORMATS, require_installed, write_weights
 
 ARCHITECTURES = names() if os.environ.get("EMBERFIELD_SOAK") else ["c1c2c3c40", "c1c2c3c40_reference"]
 

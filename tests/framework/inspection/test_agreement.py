@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from architectures import names
-from framework.inspection import coverage_mask, measured_coverage, measured_field, receptive_field
+from framework.inspection import receptive_field
+from framework.inspection.coverage import coverage_mask
+from framework.inspection.support import measured_coverage, measured_field
 from tests.framework.inspection.random_networks import narrow, random_network
 
 NETWORKS = 500 if os.environ.get("EMBERFIELD_SOAK") else 25

@@ -8,15 +8,13 @@ from torch import Tensor, nn
 
 from framework.config import ConstraintsConfig
 from framework.errors import EmberfieldError
-from framework.inspection import (
-    check,
+from framework.inspection import check, multiply_adds, parameter_count
+from framework.inspection.table import (
     constraint_table,
     constraint_table_json,
     layer_rows,
     layer_table,
     layer_table_json,
-    multiply_adds,
-    parameter_count,
 )
 
 

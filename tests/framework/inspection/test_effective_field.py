@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from architectures import create, names
 from framework.errors import EmberfieldError
-from framework.inspection import effective_field, mirrored, run_to_last_feature_map
+from framework.inspection.effective_field import effective_field, mirrored
+from framework.inspection.last_feature_map import run_to_last_feature_map
 from tests.framework.inspection.random_networks import narrow
 
 

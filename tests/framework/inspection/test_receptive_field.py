@@ -7,7 +7,8 @@ import torchvision
 from torch import Tensor, nn
 
 from framework.errors import EmberfieldError
-from framework.inspection import coverage_mask, input_coverage, receptive_field
+from framework.inspection import input_coverage, receptive_field
+from framework.inspection.coverage import coverage_mask
 from tests.framework.inspection.written_down import written_down_network
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from framework.errors import EmberfieldError
-from framework.inspection import Finding
+from framework.inspection.constraints import Finding
 from framework.report.calibration import reliability
 from framework.report.predictions import Predictions
 from framework.report.sections import HEADINGS, Evidence, report_text
