@@ -13,6 +13,7 @@ from framework.errors import EmberfieldError
 from framework.experiment.run import Run
 from framework.experiment.settings import SHORT, data_settings, preset_file, resolve_config, say_replaced
 from framework.run.environment import Check, check_libraries, choose_device, doctor
+from framework.run.process_state import process_state_kept
 
 if TYPE_CHECKING:
     import click
@@ -57,6 +58,7 @@ class Experiment:
     report_sections: "Mapping[str, str | Section] | None" = None
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    @process_state_kept()
     def train(
         self,
         out: Path | str | None = None,
@@ -78,6 +80,16 @@ class Experiment:
 
         return run_training(self, out, settings, resume=resume, preset=preset, variant=variant, files=files)
 
+    def open_run(self, path: Path | str, *, data: "Named" = None, arch: str | None = None) -> Run:
+        """A run directory, finished or interrupted; `data` and `arch` are those of `Run`.
+
+        Raises RunDirectoryError if the folder holds no run.
+        """
+        run = Run(Path(path), self, data, arch)
+        _ = run.config  # refused unless it is one
+        return run
+
+    @process_state_kept()
     def evaluate(
         self,
         network: "LoadedModel | Path | str",
@@ -99,6 +111,7 @@ class Experiment:
         images = named_images(self, model, data)
         return evaluate_model(model, images, tta=tta, metrics=self.metrics() if self.metrics else None)
 
+    @process_state_kept()
     def predict(
         self,
         network: "LoadedModel | Path | str",
@@ -114,6 +127,7 @@ class Experiment:
 
         return list(predict_files(model, [Path(image) for image in images]))
 
+    @process_state_kept()
     def export(
         self,
         network: "LoadedModel | Path | str",
@@ -136,6 +150,7 @@ class Experiment:
         model = self.load(network, arch=arch, device="cpu")
         return export_model(model, open_named(data, model.metadata.preprocessing), format, Path(out))
 
+    @process_state_kept()
     def report(
         self,
         run: Path | str,
@@ -154,10 +169,10 @@ class Experiment:
 
         from framework.experiment.reporting import write_report
 
-        return write_report(
-            self, Run(Path(run)), out, data=data, readme_url=readme_url, arch=arch, device=choose_device(device)
-        )
+        opened = self.open_run(run, data=data, arch=arch)
+        return write_report(opened, out, readme_url=readme_url, device=choose_device(device))
 
+    @process_state_kept()
     def summary(self, arch: str | None = None, *, as_json: bool = False, **given: Any) -> str:
         """The layers of a network with their receptive field and cost, and the constraints on it.
 
@@ -180,6 +195,7 @@ class Experiment:
 
         return doctor([cache_folder(), Path.cwd()])
 
+    @process_state_kept()
     def verify_resume(
         self, *, kills: int = 3, preset: str | None = None, files: Sequence[Path] = (), **settings: Any
     ) -> None:
@@ -207,6 +223,7 @@ class Experiment:
             say_replaced(resolve_config(self.defaults, None, chosen, {}), config)
         return config
 
+    @process_state_kept()
     def load(
         self, network: "LoadedModel | Path | str", *, arch: str | None = None, device: str = "auto"
     ) -> "LoadedModel":

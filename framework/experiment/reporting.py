@@ -13,9 +13,8 @@ from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.links import require_own_files
 from framework.checkpoint.loaded_model import load_model
 from framework.checkpoint.manager import checkpoint_paths
-from framework.config import Config
 from framework.data.data_module import setup
-from framework.data.image_data import ImageData, Named
+from framework.data.image_data import ImageData
 from framework.data.loader import evaluation_batch_size
 from framework.errors import DataError, EmberfieldError, RunDirectoryError
 from framework.experiment.named_data import known_data
@@ -33,18 +32,11 @@ from framework.run.directory import RunDirectory, write_text
 from framework.run.printable import printable
 
 if TYPE_CHECKING:
-    from framework.experiment.experiment import Experiment
+    pass
 
 
 def write_report(
-    experiment: "Experiment",
-    run: Run,
-    out: Path | str | None,
-    *,
-    data: Named,
-    readme_url: str | None,
-    arch: str | None,
-    device: torch.device,
+    run: Run, out: Path | str | None, *, readme_url: str | None, device: torch.device
 ) -> tuple[Path, Path]:
     """What `Experiment.report` says. The weights are those that the run reports.
 
@@ -57,11 +49,11 @@ def write_report(
         )
     if run.path.is_dir():
         require_own_files(run.path)
-    config, environment = run.config, read_environment(run.directory)
-    files = run.directory
+    files, experiment = run.directory, run.experiment
+    environment = read_environment(files)
     source = read_source(files, environment["source"])
     summary, transforms, log = map(read_file, (files.torchsummary, files.transforms, files.training_log))
-    reported = read_run(experiment, run, config, data, arch, device)
+    reported = read_run(run, device)
     folder = run.path / "report" if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,15 +84,14 @@ def write_report(
     return markdown, page
 
 
-def read_run(
-    experiment: "Experiment", run: Run, config: Config, data: Named, arch: str | None, device: torch.device
-) -> ReportedRun:
+def read_run(run: Run, device: torch.device) -> ReportedRun:
     """A run's network, on its images. Raises as `write_report` does."""
-    images = data if isinstance(data, ImageData) else None
-    if data is not None and images is None:
-        config = config.updated(data_settings({"data": data}))
+    experiment, config = run.experiment, run.config
+    images = run.data if isinstance(run.data, ImageData) else None
+    if run.data is not None and images is None:
+        config = config.updated(data_settings({"data": run.data}))
     trusted = (experiment.defaults.network.arch,)
-    model = load_model(experiment.package(), run.path, device, arch, trusted=trusted)
+    model = load_model(experiment.package(), run.path, device, run.arch, trusted=trusted)
     checkpoint = load_checkpoint(next(iter(checkpoint_paths(run.directory)), model.source))
     if images is None:
         config = dataclasses.replace(config, data=known_data(experiment, config.data, model.metadata.data))

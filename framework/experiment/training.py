@@ -54,9 +54,9 @@ def run_training(
     files: Sequence[Path],
 ) -> Run:
     """What `Experiment.train` says; 'data' of the `settings` may be images in memory."""
-    images = None
+    given = None
     if isinstance(settings.get("data"), ImageData):
-        images, settings = settings["data"], {name: value for name, value in settings.items() if name != "data"}
+        given, settings = settings["data"], {name: value for name, value in settings.items() if name != "data"}
     if variant is not None:
         if variant not in experiment.variants:
             raise EmberfieldError(unknown("variant", variant, experiment.variants))
@@ -66,7 +66,7 @@ def run_training(
     folder = Path("runs") if out is None else Path(out)  # without --out only the first process has one
     if resume and folder.is_dir():
         require_own_files(folder)
-    begun = Run(folder) if resume and RunDirectory(folder).config.is_file() else None
+    begun = Run(folder, experiment, given) if resume and RunDirectory(folder).config.is_file() else None
     try:
         config = experiment.settings(settings, preset=preset, files=files, run=begun)
     except RunDirectoryError:
@@ -89,13 +89,13 @@ def run_training(
             extensions = Extensions(
                 loss_terms=experiment.loss_terms, metrics=experiment.metrics, handlers=experiment.handlers
             )
-            images = own_images(experiment, config) if images is None else images
+            images = own_images(experiment, config) if given is None else given
             try:
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
                 command = resume_command(experiment.launcher, folder, config, experiment.package())
                 raise StoppedError(f"{stopped}; to go on: {command}") from None
-    return Run(folder)
+    return Run(folder, experiment, given)
 
 
 def own_images(experiment: "Experiment", config: Config) -> ImageData | None:

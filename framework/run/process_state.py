@@ -17,7 +17,8 @@ def process_state_kept() -> Iterator[None]:
     drawn = numpy.random.get_state() if numpy else None
     if torch:
         generators = torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-        deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
         settings = torch.backends.cudnn.benchmark, torch.get_default_dtype(), torch.get_num_threads()
     try:
         yield
@@ -29,7 +30,7 @@ def process_state_kept() -> Iterator[None]:
             torch.set_rng_state(generators[0])
             if generators[1]:
                 torch.cuda.set_rng_state_all(generators[1])
-            torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
             torch.backends.cudnn.benchmark = settings[0]
             torch.set_default_dtype(settings[1])
             if torch.get_num_threads() != settings[2]:
