@@ -1,7 +1,7 @@
 """A trained network on images: metrics of a data set, and the classes of image files."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator, require_finite
 from framework.engine.tta import FlipTTA
 from framework.errors import DataError
+
+if TYPE_CHECKING:
+    from framework.data.image_file import ImageLike
 
 
 def evaluate_model(
@@ -46,22 +49,23 @@ def evaluate_model(
     return {name: float(value) for name, value in evaluator.state.metrics.items()}
 
 
-def predict_files(model: LoadedModel, paths: Sequence[Path]) -> Iterator[tuple[str, float]]:
-    """The most likely class of each image file and its probability, in batches, each as it comes.
+def predict_images(model: LoadedModel, images: "Sequence[ImageLike]") -> Iterator[tuple[str, float]]:
+    """The most likely class of each image and its probability, in batches, each as it comes.
 
-    Raises DataError, naming the file, for an image that cannot be read, after what stands before it.
+    Images are files or in memory, as `decode_image` takes them. Raises DataError, naming the file, for one that cannot
+    be read, after what stands before it.
     """
     size = evaluation_batch_size(model.device)
-    for start in range(0, len(paths), size):
-        images, unreadable = [], None
-        for path in paths[start : start + size]:
+    for start in range(0, len(images), size):
+        pixels, unreadable = [], None
+        for image in images[start : start + size]:
             try:
-                images.append(read_image(path, model.metadata.preprocessing, model.metadata.in_channels))
+                pixels.append(read_image(image, model.metadata.preprocessing, model.metadata.in_channels))
             except DataError as error:
                 unreadable = error
                 break
-        if images:
-            yield from _classified(model, np.stack(images))
+        if pixels:
+            yield from _classified(model, np.stack(pixels))
         if unreadable is not None:
             raise unreadable
 

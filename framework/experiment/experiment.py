@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from framework.checkpoint.networks import Networks
     from framework.checkpoint.training_state import Stateful, TrainingState
     from framework.data.image_data import ImageData, Named
+    from framework.data.image_file import ImageLike
     from framework.engine.training_step import LossTerm
     from framework.export.agreement import Agreement
     from framework.report.sections import Section
@@ -115,17 +116,20 @@ class Experiment:
     def predict(
         self,
         network: "LoadedModel | Path | str",
-        images: Sequence[Path | str],
+        images: "ImageLike | Sequence[ImageLike]",
         *,
         arch: str | None = None,
         device: str = "auto",
     ) -> Sequence[tuple[str, float]]:
-        """The most likely class of each image file, and its probability."""
+        """The most likely class of each image, and its probability.
+
+        Images are files, uint8 arrays (H, W), (H, W, 3) or (N, H, W, 3) and the like, or Pillow's.
+        """
         model = self.load(network, arch=arch, device=device)
 
-        from framework.experiment.evaluation import predict_files
+        from framework.experiment.evaluation import predict_images
 
-        return list(predict_files(model, [Path(image) for image in images]))
+        return list(predict_images(model, images_of(images)))
 
     @process_state_kept()
     def export(

@@ -3,6 +3,7 @@
 import json
 import logging
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from framework.run.printable import printable
 
 if TYPE_CHECKING:
     from framework.checkpoint.networks import Networks
+    from framework.experiment.experiment import Experiment
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +105,14 @@ def require_named(config: Config, named: Config, networks: "Networks", folder: P
             )
 
 
-def resume_command(launcher: Sequence[str], folder: Path, config: Config, networks: "Networks") -> str:
-    """The command that goes on with a run in a folder, with the code that `require_named` asks for."""
+def how_to_resume(experiment: "Experiment", folder: Path, config: Config) -> str:
+    """The command that goes on with a run in a folder, with the code that `require_named` asks for.
+
+    In a notebook, the call of a method.
+    """
+    if not hasattr(sys.modules["__main__"], "__file__"):
+        return f"train({str(folder)!r}, resume=True)"
+    launcher, networks = experiment.launcher, experiment.package()
     arch, teachers = config.network.arch, config.optimization.teacher_arch
     words = ["python", *launcher, "--resume", "--out", str(folder)]
     words += ["--arch", arch] if arch not in networks.names() else []

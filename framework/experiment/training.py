@@ -25,7 +25,7 @@ from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import describe, record_results, record_start
 from framework.experiment.code_changes import changed_code
 from framework.experiment.run import Run
-from framework.experiment.settings import require_named, resume_command
+from framework.experiment.settings import how_to_resume, require_named
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
 from framework.inspection import check, parameter_count, require
 from framework.inspection.constraints import Finding
@@ -93,8 +93,7 @@ def run_training(
             try:
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
-                command = resume_command(experiment.launcher, folder, config, experiment.package())
-                raise StoppedError(f"{stopped}; to go on: {command}") from None
+                raise StoppedError(f"{stopped}; to go on: {how_to_resume(experiment, folder, config)}") from None
     return Run(folder, experiment, given)
 
 
