@@ -23,7 +23,7 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def read_image(path: Path, preprocessing: Preprocessing, channels: int = 3) -> Images:
-    """An image file as (image_size, image_size, channels), RGB or grey. Raises DataError as `decode_image` does."""
+    """An image file as (size, size, channels), RGB or grey. Raises DataError as `decode_image` does."""
     return fit_image(decode_image(path, preprocessing, channels), preprocessing)
 
 
@@ -32,19 +32,27 @@ def decode_image(path: Path, preprocessing: Preprocessing, channels: int = 3) ->
 
     Raises DataError, naming the file, if it is broken.
     """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read the image {path}: {error}") from error
+    return decode_bytes(content, path, preprocessing, channels)
+
+
+def decode_bytes(content: bytes, name: Path | str, preprocessing: Preprocessing, channels: int = 3) -> Images:
+    """What `decode_image` gives for a file of this content; errors call it by its name."""
     import cv2
 
     flag = cv2.IMREAD_COLOR_RGB if channels == 3 else cv2.IMREAD_GRAYSCALE
     try:
-        content = path.read_bytes()
         # a JPEG whose tail was never written decodes to grey without an error
         whole = content and (not content.startswith(JPEG_START) or JPEG_END in content)
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if whole else None
         rgba = None if image is None or preprocessing.background is None else _with_alpha(content)
     except (OSError, SyntaxError, cv2.error) as error:
-        raise DataError(f"cannot read the image {path}: {error}") from error
+        raise DataError(f"cannot read the image {name}: {error}") from error
     if image is None:
-        raise DataError(f"{path} is not an image, or a broken one")
+        raise DataError(f"{name} is not an image, or a broken one")
     if rgba is not None:
         image = composite(rgba, preprocessing.color)
         image = image if channels == 3 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,9 +15,10 @@ from framework.checkpoint.links import require_own_files
 from framework.checkpoint.loaded_model import load_model
 from framework.checkpoint.manager import checkpoint_paths
 from framework.config import Config
-from framework.data.data_module import setup
-from framework.data.image_data import ImageData, Named
+from framework.data.data_module import preprocessing_of, setup
+from framework.data.image_data import Named
 from framework.data.loader import evaluation_batch_size
+from framework.data.registry import open_named
 from framework.errors import DataError, EmberfieldError, RunDirectoryError
 from framework.experiment.named_data import known_data
 from framework.experiment.report_evidence import ReportedRun, figures, save_pictures, warnings
@@ -96,7 +98,7 @@ def read_run(
     experiment: "Experiment", run: Run, config: Config, data: Named, arch: str | None, device: torch.device
 ) -> ReportedRun:
     """A run's network, on its images. Raises as `write_report` does."""
-    images = data if isinstance(data, ImageData) else None
+    images = None if isinstance(data, (str, Path, NoneType)) else open_named(data, preprocessing_of(config))
     if data is not None and images is None:
         config = config.updated(data_settings({"data": data}))
     trusted = (experiment.defaults.network.arch,)
