@@ -1,6 +1,7 @@
 """A trained network on images: metrics of a data set, and the classes of image files."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,16 +9,21 @@ import torch
 from ignite.metrics import Metric
 
 from framework.checkpoint.loaded_model import LoadedModel, require_same_classes
+from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import ImageData, Images
-from framework.data.image_file import read_image
+from framework.data.image_file import as_png, decode_bytes, read_image
 from framework.data.loader import evaluation_batch_size, evaluation_batches
+from framework.data.preprocessing import fit_image
 from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator, require_finite
 from framework.engine.tta import FlipTTA
 from framework.errors import DataError
 
 if TYPE_CHECKING:
-    from framework.data.image_file import ImageLike
+    from PIL import Image
+
+    ImageLike = Path | str | Images | Image.Image
+    """An image as a user gives it: a file, an array, or one of Pillow's."""
 
 
 def evaluate_model(
@@ -52,7 +58,7 @@ def evaluate_model(
 def predict_images(model: LoadedModel, images: "Sequence[ImageLike]") -> Iterator[tuple[str, float]]:
     """The most likely class of each image and its probability, in batches, each as it comes.
 
-    Images are files or in memory, as `decode_image` takes them. Raises DataError, naming the file, for one that cannot
+    Images are files or in memory, as `as_png` takes them. Raises DataError, naming the file, for one that cannot
     be read, after what stands before it.
     """
     size = evaluation_batch_size(model.device)
@@ -60,7 +66,7 @@ def predict_images(model: LoadedModel, images: "Sequence[ImageLike]") -> Iterato
         pixels, unreadable = [], None
         for image in images[start : start + size]:
             try:
-                pixels.append(read_image(image, model.metadata.preprocessing, model.metadata.in_channels))
+                pixels.append(_read(image, model.metadata))
             except DataError as error:
                 unreadable = error
                 break
@@ -68,6 +74,20 @@ def predict_images(model: LoadedModel, images: "Sequence[ImageLike]") -> Iterato
             yield from _classified(model, np.stack(pixels))
         if unreadable is not None:
             raise unreadable
+
+
+def separate_images(images: "ImageLike | Sequence[ImageLike]") -> "Sequence[ImageLike]":
+    """One image or several as a sequence; an array is one where it is (H, W), or (H, W, C) with 1, 3 or 4 channels."""
+    if isinstance(images, np.ndarray):
+        return images[None] if images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4)) else images
+    return images if isinstance(images, Sequence) and not isinstance(images, str) else [images]  # type: ignore[list-item]
+
+
+def _read(image: "ImageLike", metadata: ModelMetadata) -> Images:
+    if isinstance(image, str | Path):
+        return read_image(Path(image), metadata.preprocessing, metadata.in_channels)
+    decoded = decode_bytes(as_png(image), "in memory", metadata.preprocessing, metadata.in_channels)
+    return fit_image(decoded, metadata.preprocessing)
 
 
 @torch.no_grad()

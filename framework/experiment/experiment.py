@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from framework.checkpoint.networks import Networks
     from framework.checkpoint.training_state import Stateful, TrainingState
     from framework.data.image_data import ImageData, Named
-    from framework.data.image_file import ImageLike
     from framework.engine.training_step import LossTerm
     from framework.export.agreement import Agreement
     from framework.report.sections import Section
@@ -116,7 +115,7 @@ class Experiment:
     def predict(
         self,
         network: "LoadedModel | Path | str",
-        images: "ImageLike | Sequence[ImageLike]",
+        images: Any,
         *,
         arch: str | None = None,
         device: str = "auto",
@@ -127,9 +126,9 @@ class Experiment:
         """
         model = self.load(network, arch=arch, device=device)
 
-        from framework.experiment.evaluation import predict_images
+        from framework.experiment.evaluation import predict_images, separate_images
 
-        return list(predict_images(model, images_of(images)))
+        return list(predict_images(model, separate_images(images)))
 
     @process_state_kept()
     def export(

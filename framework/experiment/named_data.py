@@ -1,7 +1,6 @@
 """The images that a trained network is tested on: those that the user names, or those of its run."""
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framework.checkpoint.loaded_model import LoadedModel
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
 
 
-def named_images(experiment: "Experiment", model: LoadedModel, data: Named, dataset: str | None = None) -> ImageData:
-    """The images of a path or data set that the user names; with neither, those that the network was trained on.
+def named_images(experiment: "Experiment", model: LoadedModel, data: Named) -> ImageData:
+    """The images that the user names; without them, those that the network was trained on.
 
-    Raises DataError as `open_data` does, and for a run's images that are gone or other ones.
+    Raises DataError as `open_named` does, and for a run's images that are gone or other ones.
     """
-    if data is not None or dataset is not None:
-        return open_named(data, model.metadata.preprocessing, dataset)
+    if data is not None:
+        return open_named(data, model.metadata.preprocessing)
     source = model.source
     run = next((RunDirectory(path) for path in source.parents[:2] if RunDirectory(path).config.is_file()), None)
     try:
@@ -43,16 +42,15 @@ def known_data(experiment: "Experiment", data: DataConfig, trained_on: str) -> D
     So the digits, which stand in for CIFAR-10 in a training, stand in for nothing afterwards. Raises DataError for
     images that were in memory.
     """
-    if data.data or data.dataset or experiment.data is not None:
+    if data.data or experiment.data is not None:
         return data
     if trained_on not in dataset_names():
         raise DataError(f"the run was trained on {printable(trained_on)}, which has no name here")
-    return dataclasses.replace(data, dataset=trained_on)
+    return dataclasses.replace(data, data=trained_on)
 
 
 def _trained_on(experiment: "Experiment", model: LoadedModel, data: DataConfig) -> ImageData:
     data = known_data(experiment, data, model.metadata.data)
-    if experiment.data is not None and not (data.data or data.dataset):
+    if experiment.data is not None and not data.data:
         return experiment.data() if callable(experiment.data) else experiment.data
-    path = Path(data.data) if data.data else None
-    return open_named(path, model.metadata.preprocessing, data.dataset)
+    return open_named(data.data, model.metadata.preprocessing)

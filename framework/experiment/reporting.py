@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,9 +14,9 @@ from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.links import require_own_files
 from framework.checkpoint.loaded_model import load_model
 from framework.checkpoint.manager import checkpoint_paths
-from framework.data.data_module import setup
-from framework.data.image_data import ImageData
+from framework.data.data_module import preprocessing_of, setup
 from framework.data.loader import evaluation_batch_size
+from framework.data.registry import open_named
 from framework.errors import DataError, EmberfieldError, RunDirectoryError
 from framework.experiment.named_data import known_data
 from framework.experiment.report_evidence import ReportedRun, figures, save_pictures, warnings
@@ -87,7 +88,7 @@ def write_report(
 def read_run(run: Run, device: torch.device) -> ReportedRun:
     """A run's network, on its images. Raises as `write_report` does."""
     experiment, config = run.experiment, run.config
-    images = run.data if isinstance(run.data, ImageData) else None
+    images = None if isinstance(run.data, (str, Path, NoneType)) else open_named(run.data, preprocessing_of(config))
     if run.data is not None and images is None:
         config = config.updated(data_settings({"data": run.data}))
     trusted = (experiment.defaults.network.arch,)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework.config import Config, differences, saved_config
 from framework.config.declaration import unknown
-from framework.config.renamed import PRESETS
-from framework.data.registry import dataset_names
+from framework.config.renamed import PRESETS, as_path
 from framework.errors import EmberfieldError, RunDirectoryError
 from framework.run.directory import RunDirectory
 from framework.run.printable import printable
@@ -42,17 +41,11 @@ def preset_file(folder: Path | None, name: str) -> Path:
 
 
 def data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings whose 'data' may be the name of a data set, as those of a configuration: one of data and dataset."""
-    settings = dict(settings)
-    if settings.get("data") is not None:
-        name = str(settings.pop("data"))
-        if not name:
-            raise EmberfieldError("--data is empty; it takes a folder, a .npz file, or a data set by name")
-        key, other = ("dataset", "data") if name in dataset_names() else ("data", "dataset")
-        settings = {other: None} | settings | {key: name}
-    elif settings.get("dataset") is not None:
-        settings = {"data": None} | settings
-    return settings
+    """Settings whose 'data' may be a Path, as those of a configuration, where a text may be a name too."""
+    data = settings.get("data")
+    if data == "":
+        raise EmberfieldError("--data is empty; it takes a folder, a .npz file, or a data set by name")
+    return {**settings, "data": as_path(str(data))} if isinstance(data, Path) else dict(settings)
 
 
 def resolve_config(

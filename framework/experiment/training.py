@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,8 +16,9 @@ from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.resume import require_resumable, resume_point
 from framework.config import Config
 from framework.config.declaration import unknown
-from framework.data.data_module import DataModule, setup
+from framework.data.data_module import DataModule, preprocessing_of, setup
 from framework.data.image_data import ImageData
+from framework.data.registry import open_named
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
 from framework.engine.network_trial import require_trainable_network
@@ -55,7 +57,7 @@ def run_training(
 ) -> Run:
     """What `Experiment.train` says; 'data' of the `settings` may be images in memory."""
     given = None
-    if isinstance(settings.get("data"), ImageData):
+    if not isinstance(settings.get("data"), (str, Path, NoneType)):
         given, settings = settings["data"], {name: value for name, value in settings.items() if name != "data"}
     if variant is not None:
         if variant not in experiment.variants:
@@ -89,7 +91,7 @@ def run_training(
             extensions = Extensions(
                 loss_terms=experiment.loss_terms, metrics=experiment.metrics, handlers=experiment.handlers
             )
-            images = own_images(experiment, config) if given is None else given
+            images = own_images(experiment, config) if given is None else open_named(given, preprocessing_of(config))
             try:
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
@@ -99,7 +101,7 @@ def run_training(
 
 def own_images(experiment: "Experiment", config: Config) -> ImageData | None:
     """An experiment's own images, unless the settings name others."""
-    if experiment.data is None or config.data.data or config.data.dataset:
+    if experiment.data is None or config.data.data:
         return None
     return experiment.data() if callable(experiment.data) else experiment.data
 
@@ -124,6 +126,8 @@ def train(
     device = choose_device(config.machine.device)
     with init_distributed(device, config.training.batch_size) as processes:
         data = setup(config, images, rank=processes.rank, world_size=processes.world_size)
+        if config.data.image_size is None:
+            config = config.updated({"image_size": data.input_shape[1]})
         if processes.is_main and data.shared_warning:
             logger.warning("%s: %s", data.data.name, data.shared_warning)
         network, findings = build_network(config, data, networks, device)
@@ -168,7 +172,7 @@ def announce(
     device: torch.device,
 ) -> None:
     """Logs what is about to be trained, on what, and where it goes."""
-    images, side = data.data, config.data.image_size
+    images, side = data.data, data.input_shape[1]
     counts = (f"{len(group):,}" for group in (data.sampler.indices, data.held_out, images.test_labels))
     held = sum(finding.holds for finding in findings)
     parameters, threads = f"{parameter_count(network):,}", torch.get_num_threads()

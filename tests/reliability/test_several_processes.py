@@ -15,7 +15,7 @@ from tests.reliability.processes import digest
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 COMMON = (
-    *("-m", "recipes.s7_cifar", "train", "--dataset", "digits", "--no-constraints", "--device", "cpu"),
+    *("-m", "recipes.s7_cifar", "train", "--data", "digits", "--no-constraints", "--device", "cpu"),
     *("--precision", "float32", "--batch-size", "32", "--val-size", "151", "--resume", "--patience", "99"),
 )
 GROUPED = ("--arch", "tests.reliability.networks:grouped")

@@ -10,7 +10,7 @@ from recipes.s7_cifar import main
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = ("--limit-batches", "6", "--device", "cpu", "--precision", "float32")
-QUICK = ("--dataset", "digits", "--batch-size", "32", *SHORT)
+QUICK = ("--data", "digits", "--batch-size", "32", *SHORT)
 
 
 def run(*arguments: str | Path) -> Result:

@@ -12,8 +12,9 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from framework.errors import EmberfieldError, RunDirectoryError
+from framework.errors import DataError, EmberfieldError, RunDirectoryError
 from framework.experiment import Run
 from framework.run.process_state import process_state_kept
 from recipes.s7_cifar import EXPERIMENT
@@ -55,6 +56,28 @@ def test_a_run_is_looked_at_in_pictures(opened: Run, tmp_path: Path) -> None:
     assert predictions.accuracy == opened.evaluate()["accuracy"]
     images = opened.reported.data.data.test_images[:3]
     assert [name for name, _ in opened.predict(images)] == [predictions.class_names[i] for i in predictions.classes[:3]]
+
+
+def test_images_in_memory_are_predicted_as_their_files_are(opened: Run, tmp_path: Path) -> None:
+    grey = opened.reported.data.data.test_images[:2, ..., 0]
+    colour = np.repeat(grey[..., None], 3, axis=3)
+    files = []
+    for number, image in enumerate(colour):
+        files.append(tmp_path / f"{number}.png")
+        Image.fromarray(image).save(files[-1])
+    expected = opened.predict(files)
+    for images in (
+        grey,
+        colour,
+        list(colour),
+        [Image.fromarray(image) for image in colour],
+        [str(file) for file in files],
+    ):
+        assert opened.predict(images) == expected
+    for one in (grey[0], colour[0], Image.fromarray(colour[0]), files[0]):
+        assert opened.predict(one) == expected[:1]
+    with pytest.raises(DataError, match=r"float32 \(32, 32, 3\); valid: uint8"):
+        opened.predict(colour.astype(np.float32))
 
 
 @pytest.mark.parametrize("fails", [False, True])
