@@ -79,8 +79,9 @@ def predict_images(model: LoadedModel, images: "Sequence[ImageLike]") -> Iterato
 def separate_images(images: "ImageLike | Sequence[ImageLike]") -> "Sequence[ImageLike]":
     """One image or several as a sequence; an array is one where it is (H, W), or (H, W, C) with 1, 3 or 4 channels."""
     if isinstance(images, np.ndarray):
-        return images[None] if images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4)) else images
-    return images if isinstance(images, Sequence) and not isinstance(images, str) else [images]  # type: ignore[list-item]
+        one = images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
+        return [images] if one else list(images)
+    return images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
 
 
 def _read(image: "ImageLike", metadata: ModelMetadata) -> Images:
