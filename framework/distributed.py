@@ -78,7 +78,7 @@ def init_distributed(device: torch.device, batch_size: int) -> Iterator[ProcessG
 
     Raises EmberfieldError if a batch cannot be divided evenly.
     """
-    world_size = int(os.environ.get("WORLD_SIZE") or 1)  # checked by `framework.run.environment.torchrun_place`
+    world_size = int(os.environ.get("WORLD_SIZE") or 1)  # checked by `framework.run.environment.process_rank`
     if world_size == 1:
         yield SINGLE_PROCESS
         return

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.baselines.setup import Clock, Measured, Setup
-from framework.engine.autocast import autocast
 from framework.engine.cuda_graph import cuda_graphed
+from framework.engine.precision import autocast
 from framework.ops import OperatorOverrides
 from framework.run.allocator import keep_freed_memory
 

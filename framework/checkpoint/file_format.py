@@ -43,12 +43,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises CheckpointError for a file that is missing, not a checkpoint of this format, or not as it was written, and
     UnreadableError, which is one too, where that cannot be told.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no checkpoint {path}") from None
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    content = _read(path)
     if not content.startswith((MAGIC, FORMER)):
         raise CheckpointError(f"{path} is not a checkpoint: it does not begin with {MAGIC.decode().strip()!r}")
     digest, _, payload = content[len(MAGIC) :].partition(b"\n")
@@ -63,16 +58,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a checkpoint of ours: {reason}") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} is not a checkpoint of ours: it holds a {type(state).__name__}")
-    return _upgraded(state) if content.startswith(FORMER) else state
+    if content.startswith(FORMER):
+        return {"metadata" if key == "description" else key: value for key, value in state.items()}
+    return state
 
 
 def is_former(path: Path) -> bool:
     """Whether a file is a checkpoint of the former format."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(FORMER)) == FORMER
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    return _read(path, len(FORMER)) == FORMER
 
 
 def load_weights(model: nn.Module, weights: object, source: str) -> None:
@@ -96,6 +89,11 @@ def load_weights(model: nn.Module, weights: object, source: str) -> None:
         raise CheckpointError(f"{source} holds weights that cannot be used: {str(error).splitlines()[0]}") from error
 
 
-def _upgraded(state: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint of commit edbacf6 with today's names."""
-    return {"metadata" if key == "description" else key: value for key, value in state.items()}
+def _read(path: Path, size: int = -1) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint {path}") from None
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error

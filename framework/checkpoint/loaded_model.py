@@ -9,14 +9,13 @@ import torch
 from torch import nn
 
 from framework.checkpoint.file_format import load_checkpoint, load_weights
-from framework.checkpoint.links import require_own_files
 from framework.checkpoint.manager import checkpoint_paths
 from framework.checkpoint.metadata import ModelMetadata
 from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.training_state import reported_weights
 from framework.data.image_data import ImageData
 from framework.errors import CheckpointError, DataError
-from framework.run.directory import RunDirectory
+from framework.run.directory import RunDirectory, require_own_files
 from framework.run.printable import printable
 
 

@@ -43,9 +43,9 @@ class BackgroundWriter:
 
     def due(self, step: int) -> bool:
         """Whether a checkpoint should be written after this step; False while the one before is being written."""
-        self._settle(wait=False)
-        if self._writing is not None:
+        if self._writing is not None and not self._writing.done():
             return False
+        self.wait()
         if self.steps is not None:
             return step % self.steps == 0
         assert self.seconds is not None
@@ -53,23 +53,13 @@ class BackgroundWriter:
 
     def submit(self, write: Callable[[], None]) -> None:
         """Has `write` called in the thread, once the write before it has ended."""
-        self._settle(wait=True)
+        self.wait()
         self._last_time = time.monotonic()
         self._writing = self._thread.submit(write)
 
     def wait(self) -> None:
         """Waits for the last write; raises SaveError if it failed and failures stop the run."""
-        self._settle(wait=True)
-
-    def close(self) -> None:
-        """Waits for the last write; raises SaveError if it failed and failures stop the run."""
-        try:
-            self._settle(wait=True)
-        finally:
-            self._thread.shutdown()
-
-    def _settle(self, *, wait: bool) -> None:
-        if self._writing is None or not (wait or self._writing.done()):
+        if self._writing is None:
             return
         writing, self._writing = self._writing, None
         try:
@@ -82,3 +72,10 @@ class BackgroundWriter:
             if not self._failing:
                 logger.warning("%s; training goes on, and the next one is tried", message)
             self._failing = True
+
+    def close(self) -> None:
+        """Waits as `wait` does, and ends the thread."""
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()

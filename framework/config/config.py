@@ -70,9 +70,7 @@ class Config:
 
     def _merged_with(self, content: object) -> "Config":
         changes: dict[str, Any] = {}
-        valid: dict[str, list[str]] = {}
-        for section, name, _ in walk(self):
-            valid.setdefault(section, []).append(name)
+        valid = {item.name: typing.get_type_hints(item.default_factory) for item in dataclasses.fields(self)}
         for section, values in _entries(content, "the configuration"):
             if section not in valid:
                 raise EmberfieldError(unknown("section", section, valid))
@@ -80,7 +78,7 @@ class Config:
                 if name not in valid[section]:
                     former = renamed_setting(name)
                     raise EmberfieldError(former or unknown(f"key in section {section!r}", name, valid[section]))
-                changes[name] = as_declared(value, typing.get_type_hints(type(getattr(self, section)))[name])
+                changes[name] = as_declared(value, valid[section][name])
         return self.updated(changes)
 
 
@@ -107,14 +105,23 @@ def walk(config: Config) -> Iterator[tuple[str, str, Any]]:
             yield section.name, item.name, getattr(values, item.name)
 
 
-def differences(old: Config, new: Config) -> list[str]:
-    """One line for each setting that decides what is computed and is not the same in both."""
-    lines = []
+def changed(old: Config, new: Config, *, resumable: bool) -> dict[str, tuple[Any, Any]]:
+    """The settings that are not the same in both, by name with both values.
+
+    Those that decide what is computed, or the `resumable` others.
+    """
+    found = {}
     for (section, name, before), (_, _, after) in zip(walk(old), walk(new), strict=True):
         (declared,) = (f for f in dataclasses.fields(getattr(old, section)) if f.name == name)
-        if not declared.metadata["resumable"] and before != after:
-            lines.append(f"{name} was {before!r} and is now {after!r}")
-    return lines
+        if declared.metadata["resumable"] == resumable and before != after:
+            found[name] = before, after
+    return found
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """One line for each setting that decides what is computed and is not the same in both."""
+    found = changed(old, new, resumable=False).items()
+    return [f"{name} was {before!r} and is now {after!r}" for name, (before, after) in found]
 
 
 def _entries(content: object, what: str) -> Iterable[tuple[str, Any]]:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import click
@@ -67,26 +67,19 @@ class SettingsCommand(click.Command):
             raise
 
 
-def config_options(
-    defaults: Config, sections: Collection[str] | None = None
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator that gives a command an option for every field of a configuration, or of some `sections` of it.
+def config_options(defaults: Config, sections: Collection[str] | None = None) -> list[click.Parameter]:
+    """An option for every field of a configuration, or of some `sections` of it.
 
     An option that is not given has the value None, so that `given` can tell it from one that repeats the default.
     """
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for section in reversed(dataclasses.fields(defaults)):
-            if sections is not None and section.name not in sections:
-                continue
+    options: list[click.Parameter] = []
+    for section in dataclasses.fields(defaults):
+        if sections is None or section.name in sections:
             values = getattr(defaults, section.name)
-            hints = typing.get_type_hints(type(values))
-            for item in reversed(dataclasses.fields(values)):
-                add = _option(item, hints[item.name], getattr(values, item.name), section.name.capitalize())
-                command = add(command)
-        return command
-
-    return decorate
+            hints, heading = typing.get_type_hints(type(values)), section.name.capitalize()
+            for item in dataclasses.fields(values):
+                options.append(_option(item, hints[item.name], getattr(values, item.name), heading))
+    return options
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,26 +87,18 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _option(item: "dataclasses.Field[Any]", hint: Any, default: object, section: str) -> Callable[..., Any]:
+def _option(item: "dataclasses.Field[Any]", hint: Any, default: object, section: str) -> SettingOption:
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kind = next(kind for kind in kinds if kind is not types.NoneType)
-    origin = typing.get_origin(kind)
-    settings: dict[str, Any] = {
-        "cls": SettingOption,
-        "section": section,
-        "default": None,
-        "help": item.metadata["help"],
-    }
+    origin, text, settings = typing.get_origin(kind), item.metadata["help"], dict[str, Any]()
     if kind is bool:
         settings["is_flag"] = True
-    elif origin is tuple:
-        settings["type"] = JsonText(list, of_texts=takes_texts(hint))
     elif origin is not None:
-        settings["type"] = JsonText(dict)
+        settings["type"] = JsonText(list, of_texts=takes_texts(hint)) if origin is tuple else JsonText(dict)
+        text += f" [default: {json.dumps(default)}]" if takes_texts(hint) and default else ""
     else:
         settings["type"] = click.Choice(item.metadata["choices"]) if item.metadata["choices"] else kind
-    if kind is not bool and origin is None and default not in (None, ""):
-        settings["help"] += f" [default: {default:.4g}]" if isinstance(default, float) else f" [default: {default}]"
-    if takes_texts(hint) and default:
-        settings["help"] += f" [default: {json.dumps(default)}]"
-    return click.option(f"--{item.name.replace('_', '-')}", item.name, **settings)
+        if default not in (None, ""):
+            text += f" [default: {default:.4g}]" if isinstance(default, float) else f" [default: {default}]"
+    names = [f"--{item.name.replace('_', '-')}", item.name]
+    return SettingOption(names, section=section, default=None, help=text, **settings)

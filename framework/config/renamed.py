@@ -57,15 +57,15 @@ def upgraded(content: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, An
     """
     sections: dict[str, dict[str, Any]] = {}
     for section, values in content.items():
-        sections[section] = {}
-        for name, value in (_one_source(values) if section == "data" else values).items():
-            if name in REMOVED:
-                if value:
-                    raise EmberfieldError(f"the run used {name!r}, which is gone; use it with commit edbacf6")
-                continue
-            if value is not None:
-                value = value + STRICT[name] if name in STRICT else value
-            sections[section][SETTINGS.get(name, name)] = value
+        if section == "data":
+            values = _one_source(values)
+        if gone := [name for name in REMOVED if values.get(name)]:
+            raise EmberfieldError(f"the run used {gone[0]!r}, which is gone; use it with commit edbacf6")
+        sections[section] = {
+            SETTINGS.get(name, name): value + STRICT[name] if name in STRICT and value is not None else value
+            for name, value in values.items()
+            if name not in REMOVED
+        }
     return sections
 
 

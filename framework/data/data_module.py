@@ -1,6 +1,6 @@
 """From a configuration to everything that training reads: images, statistics, the split, the batches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,22 +62,12 @@ class DataModule:
         )
 
     def train_loader(
-        self,
-        start: int,
-        stop: int,
-        *,
-        augment_on: str,
-        device: torch.device,
-        workers: int = 0,
-        check: Callable[[], None] = lambda: None,
+        self, start: int, stop: int, *, augment_on: str, device: torch.device, workers: int = 0
     ) -> DeviceLoader | WorkerLoader:
-        """The batches of the steps from `start` to `stop`, augmented on the 'device' or on the 'cpu' by `workers`.
-
-        `check` may end a wait for them, see `WorkerLoader`.
-        """
+        """The batches of the steps from `start` to `stop`, augmented on the 'device' or on the 'cpu' by `workers`."""
         if augment_on == "device":
             return DeviceLoader(self.training, self.sampler, device, start, stop)
-        return WorkerLoader(self.training, self.sampler, start, stop, workers, check)
+        return WorkerLoader(self.training, self.sampler, start, stop, workers)
 
     def val_batches(self, batch_size: int = 64) -> Iterator[Batch]:
         """This process's part of the validation images as they are, in batches."""

@@ -1,10 +1,9 @@
 """Loaders of training and evaluation batches. Images stay uint8 in NHWC; the engine normalises whole batches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch.utils.data import Dataset
 
 from framework.data.image_data import Images, Labels
 from framework.data.memory_map import gather
@@ -21,24 +20,10 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class StepDataset(Dataset[Batch]):
-    """The batch of each training step, rendered image by image; `self[step]` depends on the step alone."""
-
-    images: TrainingImages
-    sampler: TrainingSampler
-
-    def __getitem__(self, step: int) -> Batch:
-        """Augmented images and targets of this process's part of a step."""
-        samples = torch.from_numpy(self.sampler.own_samples(step))
-        return ImageRenderer(self.images)(samples, step // self.sampler.epoch_length)
-
-
-@dataclass(frozen=True)
 class WorkerLoader:
     """The batches of the steps from `start` to `stop`, made ahead by `workers` processes (0: by this one).
 
-    While it waits for one, `check` is called now and then, to raise what ends the wait. Raises WorkerError for a
-    process that cannot be started or is killed.
+    Raises WorkerError for a process that cannot be started or is killed.
     """
 
     images: TrainingImages
@@ -46,18 +31,16 @@ class WorkerLoader:
     start: int
     stop: int
     workers: int
-    check: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return self.stop - self.start
 
     def __iter__(self) -> Iterator[Batch]:
         """One batch a step."""
-        dataset = StepDataset(self.images, self.sampler)
         if self.workers == 0:
-            yield from map(dataset.__getitem__, range(self.start, self.stop))
+            yield from map(self.batch, range(self.start, self.stop))
             return
-        pool = WorkerPool(dataset.__getitem__, self.workers, self.check)
+        pool = WorkerPool(self.batch, self.workers)
         try:
             ahead = AHEAD * self.workers
             for step in range(self.start, min(self.start + ahead, self.stop)):
@@ -69,6 +52,11 @@ class WorkerLoader:
                 yield batch
         finally:
             pool.close()
+
+    def batch(self, step: int) -> Batch:
+        """Augmented images and targets of this process's part of a step, rendered image by image."""
+        samples = torch.from_numpy(self.sampler.own_samples(step))
+        return ImageRenderer(self.images)(samples, step // self.sampler.epoch_length)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,16 @@
 """An epoch around its training steps: what it adds up, and its end."""
 
 import time
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
+from ignite.handlers import EarlyStopping
 
 from framework.checkpoint.training_state import TrainingState
 from framework.checkpoint.writer import snapshot
-from framework.data.rendering import Batch
+from framework.config import TrainingConfig
+from framework.data.data_module import DataModule
 from framework.engine.evaluator import require_finite
 from framework.run.history import EpochMetrics
 
@@ -42,19 +43,24 @@ def sum_over_epoch(state: TrainingState) -> None:
     state.trainer.add_event_handler(Events.ITERATION_COMPLETED, add)
 
 
+def make_early_stopping(trainer: Engine, patience: int | None) -> EarlyStopping | None:
+    """Ignite's early stopping on the validation accuracy, or None without a patience.
+
+    It is called by `finish_epoch` and not attached, because `attach` resets its counter on events that fire again
+    after a resume.
+    """
+    if patience is None:
+        return None
+    return EarlyStopping(patience, lambda evaluator: evaluator.state.metrics["accuracy"], trainer)
+
+
 def finish_epoch(
-    state: TrainingState,
-    *,
-    epochs: int,
-    evaluator: Engine,
-    val_batches: Callable[[], Iterable[Batch]] | None,
-    patience_from: float,
+    state: TrainingState, config: TrainingConfig, data: DataModule, evaluator: Engine, batch_size: int
 ) -> EpochMetrics:
     """Ends an epoch: validates, keeps the best weights, and decides on an early stop; returns the epoch's metrics.
 
-    `val_batches` makes the batches to validate on, or is None when all images are trained on. Early stopping counts
-    only after the share `patience_from` of the epochs, and never without validation images. Nothing is changed
-    before the validation has ended, so one that is interrupted can be done again.
+    Early stopping counts only after the share `patience_from` of the epochs, and never without validation images.
+    Nothing is changed before the validation has ended, so one that is interrupted can be done again.
     """
     loss, correct, steps = state.sums.values.tolist()
     epoch_length = int(state.trainer.state.epoch_length or 1)
@@ -65,14 +71,15 @@ def finish_epoch(
         "lr": float(state.optimizer.param_groups[0]["lr"]),
         "seconds": state.sums.seconds,
     }
-    if val_batches is not None:
-        evaluator.run(val_batches())
+    validates = len(data.held_out) > 0
+    if validates:
+        evaluator.run(data.val_batches(batch_size))
         require_finite(evaluator, f"the validation after epoch {metrics['epoch']}")
         metrics |= {f"val_{name}": float(value) for name, value in evaluator.state.metrics.items()}
     state.history.append(metrics)
     if state.best is metrics:
         state.best_weights = snapshot(state.evaluated.state_dict())
-    counts = val_batches is not None and metrics["epoch"] > patience_from * epochs
+    counts = validates and metrics["epoch"] > config.patience_from * config.epochs
     if state.early_stopping is not None and counts:
         state.early_stopping(evaluator)
         state.stopped_early = bool(state.trainer.should_terminate)

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from framework.data.rendering import Batch
 from framework.data.statistics import Statistics, normalizer
-from framework.engine.autocast import autocast
+from framework.engine.precision import forward_pass
 from framework.engine.trainer import silenced
 from framework.errors import NonFiniteError
-from framework.ops import OperatorOverrides
 
 
 def make_evaluator(
@@ -35,7 +34,7 @@ def make_evaluator(
     def step(engine: Engine, batch: Batch) -> tuple[Tensor, Tensor]:
         model.eval()
         images, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
-        with autocast(device, precision), OperatorOverrides(plain_ops):
+        with forward_pass(device, precision, plain_ops):
             logits = model(normalized(images))
         return logits.float(), labels
 

@@ -1,11 +1,10 @@
 """A training run to its end."""
 
-import functools
 from collections.abc import Callable
 from contextlib import closing
 
 import torch
-from ignite.engine import Events
+from ignite.engine import Engine, Events
 
 from framework.checkpoint.manager import CheckpointManager
 from framework.checkpoint.training_state import TrainingState
@@ -45,7 +44,9 @@ def fit(
     trainer, epoch_length, epochs = state.trainer, data.sampler.epoch_length, config.training.epochs
     trainer.state.epoch_length = epoch_length
     manager = CheckpointManager(state, run, config.safety, writes=processes.is_main)
-    validate = _validation(state, data, config, device, stop, extensions, processes)
+    evaluator = _make_validator(state, data, config, device, extensions)
+    if processes.world_size == 1:  # several could not agree there: their parts may differ by a batch
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
 
     def check() -> None:
         if processes.any(stop.asked is not None):
@@ -53,7 +54,7 @@ def fit(
 
     def end_epoch() -> None:
         state.guard.check()
-        metrics = validate()
+        metrics = finish_epoch(state, config.training, data, evaluator, evaluation_batch_size(device))
         trainer.fire_event(TrainingEvents.VALIDATED)
         log(metrics)
         manager.save(best=state.best is metrics)
@@ -72,12 +73,10 @@ def fit(
             if not state.stopped_early and state.step < epochs * epoch_length:
                 workers = default_workers(device) if config.machine.workers is None else config.machine.workers
                 augment_on, last = state.metadata.augment_on, epochs * epoch_length
+                loader = data.train_loader(state.step, last, augment_on=augment_on, device=device, workers=workers)
                 # several processes stop at the same step, and so not where one of them waits
-                may_end = stop.check if processes.world_size == 1 else lambda: None
-                loader = data.train_loader(
-                    state.step, last, augment_on=augment_on, device=device, workers=workers, check=may_end
-                )
-                trainer.run(loader, max_epochs=epochs, epoch_length=epoch_length)
+                batches = stop.ending_waits(loader) if processes.world_size == 1 else loader
+                trainer.run(batches, max_epochs=epochs, epoch_length=epoch_length)
             manager.finish()
         except StoppedError as stopped:
             manager.save()
@@ -85,32 +84,14 @@ def fit(
             raise StoppedError(f"{stopped}, kept in {manager.newest}") from None
 
 
-def _validation(
-    state: TrainingState,
-    data: DataModule,
-    config: Config,
-    device: torch.device,
-    stop: Stop,
-    extensions: Extensions | None,
-    processes: ProcessGroup,
-) -> Callable[[], EpochMetrics]:
-    """What ends an epoch, see `finish_epoch`; a signal interrupts it."""
-    evaluator = make_evaluator(
+def _make_validator(
+    state: TrainingState, data: DataModule, config: Config, device: torch.device, extensions: Extensions | None
+) -> Engine:
+    return make_evaluator(
         state.evaluated,
         statistics=data.statistics,
         device=device,
         precision=state.metadata.precision,
         plain_ops=config.machine.plain_ops,
         metrics=extensions.metrics() if extensions and extensions.metrics else None,
-    )
-    if processes.world_size == 1:  # several could not agree there: their parts may differ by a batch
-        evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
-    batch_size = evaluation_batch_size(device)
-    return functools.partial(
-        finish_epoch,
-        state,
-        epochs=config.training.epochs,
-        evaluator=evaluator,
-        val_batches=(lambda: data.val_batches(batch_size)) if len(data.held_out) else None,
-        patience_from=config.training.patience_from,
     )

@@ -15,7 +15,7 @@ from framework.config import Config
 from framework.data.data_module import DataModule
 from framework.data.statistics import normalizer
 from framework.distributed import ProcessGroup
-from framework.engine.autocast import autocast
+from framework.engine.precision import autocast
 from framework.engine.training_step import LossTerm
 from framework.errors import EmberfieldError
 from framework.run.environment import fast_bfloat16

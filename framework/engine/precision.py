@@ -1,17 +1,31 @@
-"""Whether mixed precision is faster for one network on one device, found by measuring."""
+"""Mixed precision: its context, and whether it is faster for one network on one device, found by measuring."""
 
 import copy
 import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from framework.engine.autocast import autocast
 from framework.ops import OperatorOverrides
 from framework.run.environment import fast_bfloat16
 
 WORTH = 1.15
 """bfloat16 has to be this much faster than float32 to be chosen on a CPU: it costs a little accuracy."""
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The context of mixed precision for 'bfloat16', of none for 'float32'."""
+    low = precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=low, cache_enabled=low)
+
+
+@contextmanager
+def forward_pass(device: torch.device, precision: str, plain_ops: Collection[str] = ()) -> Iterator[None]:
+    """The context of a forward pass: `autocast`, and the operators of this framework but for `plain_ops`."""
+    with autocast(device, precision), OperatorOverrides(plain_ops):
+        yield
 
 
 def choose_precision(asked: str, model: nn.Module, input_shape: tuple[int, ...], device: torch.device) -> str:
@@ -37,7 +51,7 @@ def _training_seconds(model: nn.Module, input_shape: tuple[int, ...], precision:
 
     def once() -> float:
         began = time.perf_counter()
-        with autocast(images.device, precision), OperatorOverrides():
+        with forward_pass(images.device, precision):
             output: Tensor = model(images)
         torch.autograd.backward(output.float().sum())
         return time.perf_counter() - began

@@ -16,14 +16,13 @@ from framework.config import Config
 from framework.data.data_module import DataModule
 from framework.data.statistics import Statistics
 from framework.distributed import SINGLE_PROCESS, ProcessGroup
-from framework.engine.autocast import autocast
 from framework.engine.cuda_graph import cuda_graphed
-from framework.engine.early_stopping import make_early_stopping
+from framework.engine.epoch import make_early_stopping
 from framework.engine.nonfinite import NonFiniteGuard
+from framework.engine.precision import forward_pass
 from framework.engine.trainer import make_trainer
 from framework.engine.training_step import LossTerm, Step, make_step
 from framework.losses.distillation import Teacher
-from framework.ops import OperatorOverrides
 from framework.optim.ema import make_ema
 from framework.optim.learning_rates import rates_on_device
 from framework.optim.optimizers import make_optimizer
@@ -144,10 +143,7 @@ def training_step(
         loss=nn.CrossEntropyLoss(label_smoothing=config.optimization.label_smoothing),
         statistics=statistics,
         device=device,
-        contexts=(
-            functools.partial(autocast, device, precision),
-            functools.partial(OperatorOverrides, config.machine.plain_ops),
-        ),
+        context=functools.partial(forward_pass, device, precision, config.machine.plain_ops),
         clip_norm=config.optimization.clip_norm,
         teacher=teacher,
         loss_terms=loss_terms,

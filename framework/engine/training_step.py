@@ -1,7 +1,7 @@
 """The training step as a function of tensors alone: it never waits for the device, and can be captured as a graph."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -35,15 +35,6 @@ LossTerm = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """A scalar to add to the loss, from the network, logits (N, classes) and targets, e.g. an L1 penalty."""
 
 
-@contextmanager
-def entered(contexts: Sequence[Callable[[], AbstractContextManager[object]]]) -> Iterator[None]:
-    """Several contexts as one, the first the outermost."""
-    with ExitStack() as stack:
-        for context in contexts:
-            stack.enter_context(context())
-        yield
-
-
 def make_step(
     forward: nn.Module,
     optimizer: Optimizer,
@@ -51,14 +42,14 @@ def make_step(
     loss: nn.Module,
     statistics: Statistics,
     device: torch.device,
-    contexts: Sequence[Callable[[], AbstractContextManager[object]]] = (),
+    context: Callable[[], AbstractContextManager[object]] = nullcontext,
     clip_norm: float | None = None,
     teacher: Teacher | None = None,
     loss_terms: Sequence[LossTerm] = (),
     undoes: bool = False,
     processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Step:
-    """A step of `forward`, whose pass runs in the `contexts`; each of the `processes` takes its part of the batch.
+    """A step of `forward`, whose pass runs in the `context`; each of the `processes` takes its part of the batch.
 
     The loss is that of the labels, mixed with a `teacher`'s distillation loss, plus the `loss_terms`. A loss or
     gradient that is not finite leaves weights and optimizer state as they were; so it does buffers, if the step
@@ -72,7 +63,7 @@ def make_step(
         # Each part casts the logits by itself: so their gradients are added in the precision of the forward pass.
         total: Tensor = loss(logits.float(), labels)
         if teacher is not None:
-            with entered(contexts):
+            with context():
                 teacher_logits = teacher.logits(images)
             total = teacher.loss(total, logits.float(), teacher_logits)
         for term in loss_terms:
@@ -81,7 +72,7 @@ def make_step(
 
     def step(images: Tensor, labels: Tensor) -> StepOutput:
         before = [buffer.clone() for buffer in buffers]
-        with entered(contexts):
+        with context():
             logits = forward(normalized(images))
         total = total_loss(logits, labels, images)
         targets = labels if labels.ndim == 1 else labels.argmax(1)

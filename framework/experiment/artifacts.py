@@ -1,4 +1,4 @@
-"""What a run writes down of itself when it starts and when it ends."""
+"""What a run writes down of itself when it starts, when it is resumed, and when it ends."""
 
 import dataclasses
 from pathlib import Path
@@ -11,23 +11,25 @@ from framework.checkpoint.loaded_model import LoadedModel
 from framework.checkpoint.metadata import ModelMetadata
 from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.training_state import TrainingState
-from framework.config import Config
+from framework.config import Config, saved_config
+from framework.config.config import changed
 from framework.data.data_module import DataModule
 from framework.data.rendering import ImageRenderer, choose_augment_on
 from framework.engine.precision import choose_precision
 from framework.engine.training import Extensions
+from framework.errors import RunDirectoryError
 from framework.experiment.evaluation import evaluate_model
 from framework.export.formats import write_weights
 from framework.inspection import multiply_adds, parameter_count, receptive_field
 from framework.inspection.constraints import Finding
 from framework.inspection.table import constraint_table, constraint_table_json, layer_table
+from framework.report.augmentation import save_augmented_samples, transforms_code
 from framework.report.curves import save_curves
-from framework.report.samples import save_augmented_samples
 from framework.report.summary import torchsummary_table
-from framework.report.transforms import transforms_code
 from framework.run.directory import RunDirectory, write_json, write_text
 from framework.run.environment import describe_environment
 from framework.run.logs import EpochLog
+from framework.run.printable import printable
 
 
 def describe(config: Config, data: DataModule, network: nn.Module, device: torch.device) -> ModelMetadata:
@@ -93,21 +95,52 @@ def record_start(
     )
 
 
-def reported_model(
-    state: TrainingState, config: Config, networks: Networks, device: torch.device, source: Path
-) -> LoadedModel:
+def resumed_lines(run: RunDirectory, config: Config, step: int) -> list[str]:
+    """What the training log is to say of this resume and of those before: the settings that config.json does not have.
+
+    They decide nothing of what is computed; config.json keeps those that the run began with.
+    """
+    log = run.training_log.read_text(encoding="utf-8", errors="replace") if run.training_log.is_file() else ""
+    lines = [line for line in log.splitlines() if line.startswith("resumed at step ")]
+    settings = changed(saved_config(run.config), config, resumable=True)
+    said = ", ".join(f"{name}={now}" for name, (_, now) in settings.items())
+    return [*lines, f"resumed at step {step} with {printable(said)}"] if settings else lines
+
+
+def changed_code(run: RunDirectory, networks: Networks, config: Config, step: int) -> list[str]:
+    """A line if the network's code has changed since the run began; the new one is then kept beside the old.
+
+    Raises RunDirectoryError, naming the files, unless the configuration allows it.
+    """
+    now = dict(networks.source_files(config.network.arch))
+    before = {path: file.read_text(encoding="utf-8") for path in now if (file := run.source / path).is_file()}
+    other = sorted(path for path in now if before.get(path) != now[path])
+    if not other:
+        return []
+    if not config.safety.allow_code_changes:
+        raise RunDirectoryError(
+            f"cannot resume {run.path}: the network's code has changed ({', '.join(other)}); take back the change, "
+            "or go on with it by --allow-code-changes"
+        )
+    for path in other:
+        kept = run.source / f"since-step-{step:09d}" / path
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_text(kept, now[path])
+    return [f"the network's code was changed: {', '.join(other)}"]
+
+
+def new_network(networks: Networks, metadata: ModelMetadata) -> nn.Module:
+    """An untrained network as the metadata describe it; raises as `create_network` does."""
+    classes, channels = len(metadata.class_names), metadata.in_channels
+    return create_network(networks, metadata.arch, metadata.arch_options, num_classes=classes, in_channels=channels)
+
+
+def reported_model(state: TrainingState, networks: Networks, device: torch.device, source: Path) -> LoadedModel:
     """A network with the weights that the training reports, from memory: what lies on a full disk may be older."""
-    metadata = state.metadata
-    network = create_network(
-        networks,
-        config.network.arch,
-        metadata.arch_options,
-        num_classes=len(metadata.class_names),
-        in_channels=metadata.in_channels,
-    )
+    network = new_network(networks, state.metadata)
     network.load_state_dict(state.evaluated.state_dict() if state.best_weights is None else state.best_weights)
     place(network, device)
-    return LoadedModel(network.eval(), metadata, device, source)
+    return LoadedModel(network.eval(), state.metadata, device, source)
 
 
 def record_results(
@@ -121,7 +154,7 @@ def record_results(
     extensions: Extensions | None = None,
 ) -> None:
     """Tests the weights of the best epoch, and writes and logs the run's figures."""
-    model = reported_model(state, config, networks, device, run.path)
+    model = reported_model(state, networks, device, run.path)
     further = extensions.metrics() if extensions and extensions.metrics else None
     test = evaluate_model(model, data.data, config.training.limit_batches, metrics=further)
     best = state.best

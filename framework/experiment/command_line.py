@@ -4,10 +4,9 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 """
 
 import errno
-import functools
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,67 +98,63 @@ def show_version(ctx: click.Context, _option: click.Parameter, asked: bool) -> N
 
 def settings_options(
     experiment: Experiment, defaults: Config, sections: Sequence[str] | None = None
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options of all settings, or of some `sections`.
+) -> list[click.Parameter]:
+    """The options of all settings, or of some `sections`, behind --preset and --config.
 
-    --preset and --config reach the command as `preset` and `files`.
+    These two reach the command as `preset` and `files`.
     """
 
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(command)
-        def with_files(config_file: Path | None, preset: str | None, **options: Any) -> Any:
-            if preset:
-                preset_file(experiment.presets, preset)  # a wrong name is refused before anything is done
-            return command(files=[config_file] if config_file else [], preset=preset, **options)
+    def existing(_ctx: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+        if name:
+            preset_file(experiment.presets, name)  # a wrong name is refused before anything is done
+        return name
 
-        decorated: Callable[..., Any] = with_files
-        names = ", ".join(preset_names(experiment.presets)) or "none"
-        for option in (
-            config_options(defaults, sections),
-            click.option("--config", "config_file", type=click.Path(path_type=Path), help="a JSON file of settings"),
-            click.option("--preset", help=f"settings that come with the recipe, by name: {names}"),
-        ):
-            decorated = option(decorated)
-        return decorated
-
-    return decorate
+    text = f"settings that come with the recipe, by name: {', '.join(preset_names(experiment.presets)) or 'none'}"
+    file = click.Path(path_type=Path)
+    return [
+        click.Option(["--preset"], callback=existing, help=text),
+        click.Option(["--config", "files"], type=file, multiple=True, help="a JSON file of settings"),
+        *config_options(defaults, sections),
+    ]
 
 
 def make_train_command(experiment: Experiment) -> click.Command:
     """`train`, with an option for every setting."""
-
-    @click.command("train", cls=SettingsCommand, short_help="Train, then test once; runs when no command is named.")
-    @click.option("--out", type=click.Path(path_type=Path), help="the run directory [default: runs/NAME-TIME]")
-    @click.option("--resume", is_flag=True, help="go on with the run in --out; start it if the folder is empty")
-    @settings_options(experiment, experiment.defaults)
-    def train_command(
-        out: Path | None, resume: bool, files: Sequence[Path], preset: str | None, **options: Any
-    ) -> None:
-        """Train a network, test it once, and leave a run directory."""
-        experiment.train(out, resume=resume, preset=preset, files=files, **given(options))
-
+    params = settings_options(experiment, experiment.defaults)
     if experiment.variants:
         choice = click.Choice(sorted(experiment.variants))
-        train_command = click.option("--variant", type=choice, help="changes of the settings, by name")(train_command)
+        params.insert(0, click.Option(["--variant"], type=choice, help="changes of the settings, by name"))
+
+    @click.command(
+        "train", cls=SettingsCommand, params=params, short_help="Train, then test once; runs when no command is named."
+    )
+    @click.option("--out", type=click.Path(path_type=Path), help="the run directory [default: runs/NAME-TIME]")
+    @click.option("--resume", is_flag=True, help="go on with the run in --out; start it if the folder is empty")
+    def train_command(**options: Any) -> None:
+        """Train a network, test it once, and leave a run directory."""
+        experiment.train(**given(options))
+
     return train_command
 
 
 def make_summary_command(experiment: Experiment) -> click.Command:
     """`summary`, with the options of the network and its constraints."""
+    params = settings_options(experiment, experiment.defaults, sections=("network", "constraints"))
 
-    @click.command("summary", cls=SettingsCommand, short_help="Show a network's layers and what is declared of it.")
+    @click.command(
+        "summary", cls=SettingsCommand, params=params, short_help="Show a network's layers and what is declared of it."
+    )
     @click.option("--pretrained", is_flag=True, help="the network --arch with its published weights")
     @click.option("--image-size", type=int, help="height and width in pixels [default: the recipe's, or the weights']")
     @click.option("--classes", type=click.IntRange(1), help="classes [default: 10]")
     @click.option("--channels", type=click.IntRange(1), help="channels of an image [default: 3]")
     @click.option("--json", "as_json", is_flag=True, help="for programs")
-    @settings_options(experiment, experiment.defaults, sections=("network", "constraints"))
-    def summary_command(as_json: bool, **options: Any) -> None:
+    def summary_command(**options: Any) -> None:
         """Show torchsummary's table, then ours, then the constraints; ends with code 8 if one is broken."""
         from framework.experiment.summary import summary
         from framework.inspection import require
 
-        text, findings = summary(experiment, given(options), as_json=as_json)
+        text, findings = summary(experiment, **given(options))
         click.echo(text)
         require(findings)
 
@@ -168,13 +163,15 @@ def make_summary_command(experiment: Experiment) -> click.Command:
 
 def make_verify_resume_command(experiment: Experiment) -> click.Command:
     """`verify-resume`, with the options of `train` and a short training where they are not given."""
+    params = settings_options(experiment, experiment.defaults.updated(SHORT))
 
-    @click.command("verify-resume", cls=SettingsCommand, short_help="Prove that a killed run ends like another.")
+    @click.command(
+        "verify-resume", cls=SettingsCommand, params=params, short_help="Prove that a killed run ends like another."
+    )
     @click.option("--kills", type=click.IntRange(1), default=3, show_default=True, help="how often to kill the run")
-    @settings_options(experiment, experiment.defaults.updated(SHORT))
-    def verify_resume_command(kills: int, files: Sequence[Path], preset: str | None, **options: Any) -> None:
+    def verify_resume_command(**options: Any) -> None:
         """Run a short training twice, kill the second one again and again, and compare every bit that they leave."""
-        experiment.verify_resume(kills=kills, preset=preset, files=files, **given(options))
+        experiment.verify_resume(**given(options))
         click.echo("equal")
 
     return verify_resume_command

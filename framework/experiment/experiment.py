@@ -147,7 +147,7 @@ class Experiment:
         check_libraries()
 
         from framework.data.registry import open_named
-        from framework.experiment.exporting import check_format, export_model
+        from framework.export.agreement import check_format, export_model
 
         check_format(format, Path(out))
         model = self.load(network, arch=arch, device="cpu")
@@ -172,18 +172,17 @@ class Experiment:
 
         from framework.experiment.reporting import write_report
 
-        opened = self.open_run(run, data=data, arch=arch)
-        return write_report(opened, out, readme_url=readme_url, device=choose_device(device))
+        return write_report(self.open_run(run, data=data, arch=arch), out, readme_url=readme_url, device=device)
 
     @process_state_kept()
     def summary(self, arch: str | None = None, *, as_json: bool = False, **given: Any) -> str:
         """The layers of a network with their receptive field and cost, and the constraints on it.
 
-        What may be `given` beside settings is in `framework.experiment.summary`.
+        What may be `given` beside settings is in `framework.experiment.summary.summary`.
         """
         from framework.experiment.summary import summary
 
-        text, _ = summary(self, {**given, "arch": arch} if arch else given, as_json=as_json)
+        text, _ = summary(self, as_json=as_json, **({**given, "arch": arch} if arch else given))
         return text
 
     def list(self) -> str:

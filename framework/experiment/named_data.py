@@ -1,6 +1,5 @@
 """The images that a trained network is tested on: those that the user names, or those of its run."""
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from framework.checkpoint.loaded_model import LoadedModel
@@ -22,35 +21,41 @@ def named_images(experiment: "Experiment", model: LoadedModel, data: Named) -> I
     """
     if data is not None:
         return open_named(data, model.metadata.preprocessing)
-    source = model.source
-    run = next((RunDirectory(path) for path in source.parents[:2] if RunDirectory(path).config.is_file()), None)
+    run = next((RunDirectory(path) for path in model.source.parents[:2] if RunDirectory(path).config.is_file()), None)
     try:
-        images = _trained_on(experiment, model, saved_config(run.config).data if run else DataConfig())
+        images = _trained_on(experiment, saved_config(run.config).data if run else DataConfig(), model)
     except DataError as error:
         raise DataError(f"{error}; name the images with --data") from error
-    if run and images.fingerprint() != model.metadata.data_hash:
-        raise DataError(
-            f"{images.name} is not what {source} was trained on, {printable(model.metadata.data)}: name the images "
-            "with --data"
-        )
+    if run:
+        require_same_images(images, model)
     return images
 
 
-def known_data(experiment: "Experiment", data: DataConfig, trained_on: str) -> DataConfig:
-    """The settings of a run's data, by the name that the run kept where they name none.
+def own_images(experiment: "Experiment", data: DataConfig) -> ImageData | None:
+    """An experiment's own images, unless the settings name others."""
+    if experiment.data is None or data.data:
+        return None
+    return experiment.data() if callable(experiment.data) else experiment.data
+
+
+def require_same_images(images: ImageData, model: LoadedModel) -> None:
+    """Raises DataError for other images than those that a network was trained on."""
+    if images.fingerprint() != model.metadata.data_hash:
+        raise DataError(
+            f"{images.name} is not what {model.source} was trained on, {printable(model.metadata.data)}: name the "
+            "images with --data"
+        )
+
+
+def _trained_on(experiment: "Experiment", data: DataConfig, model: LoadedModel) -> ImageData:
+    """The images that the settings of a run name, or those by the name that the run kept where they name none.
 
     So the digits, which stand in for CIFAR-10 in a training, stand in for nothing afterwards. Raises DataError for
     images that were in memory.
     """
-    if data.data or experiment.data is not None:
-        return data
-    if trained_on not in dataset_names():
-        raise DataError(f"the run was trained on {printable(trained_on)}, which has no name here")
-    return dataclasses.replace(data, data=trained_on)
-
-
-def _trained_on(experiment: "Experiment", model: LoadedModel, data: DataConfig) -> ImageData:
-    data = known_data(experiment, data, model.metadata.data)
-    if experiment.data is not None and not data.data:
-        return experiment.data() if callable(experiment.data) else experiment.data
-    return open_named(data.data, model.metadata.preprocessing)
+    if (images := own_images(experiment, data)) is not None:
+        return images
+    kept = model.metadata.data
+    if not data.data and kept not in dataset_names():
+        raise DataError(f"the run was trained on {printable(kept)}, which has no name here")
+    return open_named(data.data or kept, model.metadata.preprocessing)

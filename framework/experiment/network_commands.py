@@ -1,6 +1,6 @@
 """The commands that look at a network: a trained one, or a registered one. `experiment` is the context's object."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,30 +14,16 @@ from framework.run.printable import printable
 if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
 
-OPTIONS = {
-    "checkpoint": click.option(
-        "--checkpoint", type=click.Path(path_type=Path), help="a run directory, or a checkpoint in one"
-    ),
-    "pretrained": click.option("--pretrained", is_flag=True, help="the network --arch with its published weights"),
-    "arch": click.option("--arch", help="for --pretrained, and for a run of an architecture that is not registered"),
-    "data": click.option("--data", help="a data set by name, a folder, or a .npz file"),
-    "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N"),
-}
-"""Options that several commands share, by their names."""
-
-NETWORK = ("checkpoint", "pretrained", "arch")
-"""Those that name a trained network."""
-
-
-def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator that gives a command some of the OPTIONS."""
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for name in reversed(names):
-            command = OPTIONS[name](command)
-        return command
-
-    return decorate
+FILE = click.Path(path_type=Path)
+DATA = click.Option(["--data"], help="a data set by name, a folder, or a .npz file")
+ARCH = click.Option(["--arch"], help="for --pretrained, and for a run of an architecture that is not registered")
+DEVICE = click.Option(["--device"], default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
+NETWORK = [
+    click.Option(["--checkpoint"], type=FILE, help="a run directory, or a checkpoint in one"),
+    click.Option(["--pretrained"], is_flag=True, help="the network --arch with its published weights"),
+    ARCH,
+]
+"""Options that several commands share; NETWORK are those that name a trained network."""
 
 
 def named_network(
@@ -54,8 +40,7 @@ def named_network(
     )
 
 
-@click.command("evaluate", cls=SettingsCommand, short_help="Test a trained network.")
-@options(*NETWORK, "data", "device")
+@click.command("evaluate", cls=SettingsCommand, params=[*NETWORK, DATA, DEVICE], short_help="Test a trained network.")
 @click.option("--tta", type=click.Choice(["flip"]), help="test-time augmentation: average over the horizontal flip")
 @click.pass_obj
 def evaluate_command(experiment: Experiment, /, data: str | None, tta: str | None, **named: Any) -> None:
@@ -76,9 +61,8 @@ def evaluate_command(experiment: Experiment, /, data: str | None, tta: str | Non
         click.echo(f"test {name} {value:.4f}")
 
 
-@click.command("predict", short_help="Classify image files.")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@options(*NETWORK, "device")
+@click.command("predict", params=[*NETWORK, DEVICE], short_help="Classify image files.")
+@click.argument("images", nargs=-1, required=True, type=FILE)
 @click.pass_obj
 def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: Any) -> None:
     """Name the class of each image file, with the network's confidence."""
@@ -89,11 +73,9 @@ def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: 
         click.echo(f"{printable(str(image))}  {printable(class_name)}  {100 * confidence:.1f} %")
 
 
-@click.command("export", short_help="Write a trained network for other programs.")
-@options(*NETWORK)
+@click.command("export", params=[*NETWORK, DATA], short_help="Write a trained network for other programs.")
 @click.option("--format", required=True, type=click.Choice(["onnx", "torch"]), help="of the file")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="a .onnx file, or .pt2 for torch")
-@options("data")
+@click.option("--out", required=True, type=FILE, help="a .onnx file, or .pt2 for torch")
 @click.pass_obj
 def export_command(experiment: Experiment, /, format: str, out: Path, data: str | None, **named: Any) -> None:
     """Write a network as ONNX or torch.export's .pt2, checked against PyTorch on images.
@@ -102,7 +84,7 @@ def export_command(experiment: Experiment, /, format: str, out: Path, data: str 
     on 1,000 test images of --data, or on those of the digits without it.
     """
     from framework.data.registry import open_named
-    from framework.experiment.exporting import check_format
+    from framework.export.agreement import check_format
 
     check_format(format, out)
     model = named_network(experiment, **named, device="cpu")
@@ -115,12 +97,11 @@ def export_command(experiment: Experiment, /, format: str, out: Path, data: str 
     click.echo(f"wrote {out}, {out.stat().st_size:,} bytes")
 
 
-@click.command("report", short_help="Write a run's report, as Markdown and HTML.")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="the folder for it [default: RUN/report]")
+@click.command("report", params=[ARCH, DEVICE], short_help="Write a run's report, as Markdown and HTML.")
+@click.argument("run", type=FILE)
+@click.option("--out", type=FILE, help="the folder for it [default: RUN/report]")
 @click.option("--data", help="where the run's images lie now [default: where they were]")
 @click.option("--readme-url", help="the link to the README")
-@options("arch", "device")
 @click.pass_obj
 def report_command(experiment: Experiment, /, run: Path, **given: Any) -> None:
     """Write the report of a finished or stopped run: report.md, report.html and their pictures."""

@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from framework.checkpoint.loaded_model import LoadedModel
-from framework.checkpoint.networks import Networks, create_network
+from framework.checkpoint.networks import Networks
 from framework.config import Config
 from framework.data.data_module import DataModule
 from framework.data.statistics import normalize
 from framework.errors import EmberfieldError
+from framework.experiment.artifacts import new_network
 from framework.inspection import multiply_adds, parameter_count, receptive_field
 from framework.inspection.constraints import Finding
 from framework.inspection.coverage import coverage_mask
@@ -117,7 +118,8 @@ def effective_fields(run: ReportedRun) -> dict[str, EffectiveField]:
     The images are continued until the theoretical field fits, where the network takes images of another size.
     """
     model = run.model
-    before = new_network(run).to(model.device)
+    torch.manual_seed(torch_seed(run.config.training.seed, "weights"))
+    before = new_network(run.networks, model.metadata).to(model.device)
     images = torch.from_numpy(run.data.data.test_images[:ERF_IMAGES].copy()).to(model.device)
     pixels = normalize(images, model.metadata.statistics)
     field = receptive_field(before, run.data.input_shape).network
@@ -128,16 +130,3 @@ def effective_fields(run: ReportedRun) -> dict[str, EffectiveField]:
         return {title: effective_field(network, larger) for title, network in compared.items()}
     except EmberfieldError:  # it is made for its own size
         return {f"{title}, cut by the image": effective_field(network, pixels) for title, network in compared.items()}
-
-
-def new_network(run: ReportedRun) -> torch.nn.Module:
-    """The network of a run as it was before its first step."""
-    metadata = run.model.metadata
-    torch.manual_seed(torch_seed(run.config.training.seed, "weights"))
-    return create_network(
-        run.networks,
-        metadata.arch,
-        metadata.arch_options,
-        num_classes=len(metadata.class_names),
-        in_channels=metadata.in_channels,
-    )

@@ -1,44 +1,28 @@
 """The report of a run, from its directory and the images that it was trained on."""
 
-import dataclasses
 import json
 import re
 import shlex
 from pathlib import Path
-from types import NoneType
-from typing import TYPE_CHECKING, Any
-
-import torch
+from typing import Any
 
 from framework.checkpoint.file_format import load_checkpoint
-from framework.checkpoint.links import require_own_files
-from framework.checkpoint.loaded_model import load_model
 from framework.checkpoint.manager import checkpoint_paths
-from framework.data.data_module import preprocessing_of, setup
+from framework.data.data_module import setup
 from framework.data.loader import evaluation_batch_size
-from framework.data.registry import open_named
-from framework.errors import DataError, EmberfieldError, RunDirectoryError
-from framework.experiment.named_data import known_data
+from framework.errors import EmberfieldError, RunDirectoryError
+from framework.experiment.named_data import named_images, require_same_images
 from framework.experiment.report_evidence import ReportedRun, figures, save_pictures, warnings
 from framework.experiment.run import Run
-from framework.experiment.settings import data_settings
-from framework.experiment.training import own_images
 from framework.inspection import check
-from framework.report.calibration import reliability
 from framework.report.page import html_page
 from framework.report.predictions import predict
 from framework.report.provenance import provenance
 from framework.report.sections import Evidence, report_text
-from framework.run.directory import RunDirectory, write_text
-from framework.run.printable import printable
-
-if TYPE_CHECKING:
-    pass
+from framework.run.directory import RunDirectory, require_own_files, write_text
 
 
-def write_report(
-    run: Run, out: Path | str | None, *, readme_url: str | None, device: torch.device
-) -> tuple[Path, Path]:
+def write_report(run: Run, out: Path | str | None, *, readme_url: str | None, device: str) -> tuple[Path, Path]:
     """What `Experiment.report` says. The weights are those that the run reports.
 
     Raises RunDirectoryError for a folder that holds no run, CheckpointError for a run without a checkpoint, DataError
@@ -71,7 +55,6 @@ def write_report(
             readme_url=readme_url,
             command=f"python {' '.join(experiment.launcher)} --config {shlex.quote(str(files.config))}",
             predictions=reported.predictions,
-            reliability=reliability(reported.predictions),
             mistakes=mistakes,
             explained=explained,
             trained=bool(reported.history),
@@ -85,28 +68,20 @@ def write_report(
     return markdown, page
 
 
-def read_run(run: Run, device: torch.device) -> ReportedRun:
+def read_run(run: Run, device: str = "auto") -> ReportedRun:
     """A run's network, on its images. Raises as `write_report` does."""
     experiment, config = run.experiment, run.config
-    images = None if isinstance(run.data, (str, Path, NoneType)) else open_named(run.data, preprocessing_of(config))
-    if run.data is not None and images is None:
-        config = config.updated(data_settings({"data": run.data}))
-    trusted = (experiment.defaults.network.arch,)
-    model = load_model(experiment.package(), run.path, device, run.arch, trusted=trusted)
+    model = experiment.load(run.path, arch=run.arch, device=device)
     checkpoint = load_checkpoint(next(iter(checkpoint_paths(run.directory)), model.source))
-    if images is None:
-        config = dataclasses.replace(config, data=known_data(experiment, config.data, model.metadata.data))
-    module = setup(config, own_images(experiment, config) if images is None else images)
-    if module.data.fingerprint() != model.metadata.data_hash:
-        raise DataError(
-            f"{module.data.name} is not what {run.path} was trained on, {printable(model.metadata.data)}: name that "
-            "with --data"
-        )
+    images = named_images(experiment, model, run.data)
+    if run.data is not None:
+        require_same_images(images, model)
+    module = setup(config, images)
     predictions = predict(
         model.network,
-        module.test_batches(evaluation_batch_size(device)),
+        module.test_batches(evaluation_batch_size(model.device)),
         statistics=model.metadata.statistics,
-        device=device,
+        device=model.device,
         class_names=model.metadata.class_names,
     )
     return ReportedRun(

@@ -72,7 +72,7 @@ class Run:
         """The run with its network, images, and the predictions for the test images."""
         from framework.experiment.reporting import read_run
 
-        return read_run(self, self.model.device)
+        return read_run(self)
 
     def resume(self, **settings: Any) -> "Run":
         """Goes on with an interrupted run, as `Experiment.train` does with `resume`."""

@@ -1,7 +1,8 @@
 """What there is to choose from, and one network looked at, as text."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,20 +24,25 @@ if TYPE_CHECKING:
 
 
 def summary(
-    experiment: "Experiment", given: Mapping[str, Any], *, as_json: bool = False
+    experiment: "Experiment",
+    *,
+    preset: str | None = None,
+    files: Sequence[Path] = (),
+    pretrained: bool = False,
+    classes: int | None = None,
+    channels: int | None = None,
+    as_json: bool = False,
+    **settings: Any,
 ) -> tuple[str, tuple[Finding, ...]]:
     """torchsummary's table of a network, then ours, then its constraints, or these two as JSON; and what is broken.
 
-    `given` are settings, 'preset' and 'files' as `Experiment.settings` takes them, 'pretrained', and the numbers of
-    'classes' and 'channels': with 'image_size' those of published weights, else 10, 3 and the configuration's. Nothing
-    counts as broken with 'no_constraints'. Raises EmberfieldError for what the published weights do not have.
+    `preset`, `files` and `settings` are as `Experiment.settings` takes them. Image size and numbers of `classes` and
+    `channels` are those of published weights where `pretrained`, else the configuration's, 10 and 3. Nothing counts as
+    broken with 'no_constraints'. Raises EmberfieldError for what the published weights do not have.
     """
-    special = {"preset": None, "files": (), "pretrained": False, "classes": None, "channels": None}
-    preset, files, pretrained, classes, channels = (given.get(name, default) for name, default in special.items())
-    settings = {name: value for name, value in given.items() if name not in special}
     config, networks = experiment.settings(settings, preset=preset, files=files), experiment.package()
     if pretrained:
-        network, shape = _published(networks, config, given.get("image_size"), classes, channels)
+        network, shape = _published(networks, config, settings.get("image_size"), classes, channels)
     else:
         shape = _shape(channels or 3, config.data.image_size or DEFAULT_SIZE)
         network = create_network(

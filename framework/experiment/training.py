@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from framework.checkpoint.links import require_own_files
 from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.resume import require_resumable, resume_point
 from framework.config import Config
@@ -24,8 +23,8 @@ from framework.engine.fit import fit
 from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
-from framework.experiment.artifacts import describe, record_results, record_start
-from framework.experiment.code_changes import changed_code
+from framework.experiment.artifacts import changed_code, describe, record_results, record_start, resumed_lines
+from framework.experiment.named_data import own_images
 from framework.experiment.run import Run
 from framework.experiment.settings import how_to_resume, require_named
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
@@ -33,10 +32,10 @@ from framework.inspection import check, parameter_count, require
 from framework.inspection.constraints import Finding
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
-from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory
+from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory, require_own_files
 from framework.run.environment import choose_device, make_deterministic, process_rank
 from framework.run.logs import EpochLog
-from framework.run.signals import Stop, stop_on_signals
+from framework.run.signals import Stop
 from framework.seeding import seed_globals, torch_seed
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def run_training(
     if out is None and process_rank() == 0:
         folder = make_run_directory(experiment.name)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
-    with console_logging(), stop_on_signals() as stop:
+    with console_logging(), Stop() as stop:
         if begun and (results := finished(begun.directory, config.training.epochs)):
             logger.info("%s is finished: test accuracy %.2f %%", folder, 100 * results["test_accuracy"])
             return begun
@@ -91,19 +90,14 @@ def run_training(
             extensions = Extensions(
                 loss_terms=experiment.loss_terms, metrics=experiment.metrics, handlers=experiment.handlers
             )
-            images = own_images(experiment, config) if given is None else open_named(given, preprocessing_of(config))
+            images = (
+                own_images(experiment, config.data) if given is None else open_named(given, preprocessing_of(config))
+            )
             try:
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
                 raise StoppedError(f"{stopped}; to go on: {how_to_resume(experiment, folder, config)}") from None
     return Run(folder, experiment, given)
-
-
-def own_images(experiment: "Experiment", config: Config) -> ImageData | None:
-    """An experiment's own images, unless the settings name others."""
-    if experiment.data is None or config.data.data:
-        return None
-    return experiment.data() if callable(experiment.data) else experiment.data
 
 
 def train(
@@ -156,7 +150,10 @@ def train(
         elif processes.is_main:
             record_start(run, config, data, network, findings, metadata, device, networks)
             keep_teachers(run, teachers)
+        resumed = resumed_lines(run, config, state.step) if point and processes.is_main else []
         with closing(EpochLog(run if processes.is_main else None, config.training.epochs, state.history)) as log:
+            for line in resumed:
+                log.write(line)
             run_on = functools.partial(fit, state, data, config, run, device=device, log=log, stop=stop)
             run_on(extensions=extensions, processes=processes)
     if processes.is_main:  # the test images, once

@@ -17,7 +17,7 @@ from framework.checkpoint.manager import checkpoint_paths
 from framework.config import Config
 from framework.errors import DifferenceError, EmberfieldError
 from framework.run.directory import RunDirectory, write_text
-from framework.run.signals import Stop, stop_on_signals
+from framework.run.signals import Stop
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def verify_resume(launcher: Sequence[str], config: Config, kills: int) -> None:
 
     Raises DifferenceError with the first value that differs, EmberfieldError if a run fails by itself.
     """
-    with stop_on_signals(advice="") as stop, tempfile.TemporaryDirectory(prefix="emberfield-") as scratch:
+    with Stop() as stop, tempfile.TemporaryDirectory(prefix="emberfield-") as scratch:
         folder = Path(scratch)
         settings = folder / "config.json"
         write_text(settings, config.updated({"checkpoint_every": CHECKPOINT_EVERY}).to_json())

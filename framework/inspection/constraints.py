@@ -55,11 +55,11 @@ def check(model: nn.Module, input_shape: tuple[int, int, int], constraints: Cons
         adds = sum(map(operation_multiply_adds, graph.operations))
         found.append(Finding("multiply-adds", adds, f"at most {most:,}", adds <= most, _costliest(graph)))
     if (least := constraints.min_receptive_field) is not None:
-        field = field_of(model, network).network
+        field = field_of(network).network
         size = min(field.size)
         found.append(Finding("receptive field", size, f"at least {least}", size >= least, field.name))
     if (share := constraints.min_coverage) is not None:
-        mask = mask_of(model, network)
+        mask = mask_of(network)
         seen = float(mask.mean())
         found.append(Finding("input coverage", seen, f"at least {share}", seen >= share, "input"))
     if (number := constraints.strided_convs) is not None:

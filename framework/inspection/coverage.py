@@ -24,20 +24,13 @@ def coverage_mask(model: nn.Module, input_shape: tuple[int, int, int]) -> Mask:
     The statistics of a normalisation are not counted as a way. Raises EmberfieldError for a shape that the model does
     not accept.
     """
-    return mask_of(model, follow_network(model, input_shape))
+    return mask_of(follow_network(model, input_shape))
 
 
-def mask_of(model: nn.Module, network: Network) -> Mask:
-    """The pixels, (H, W), of a model that has been followed; measured by gradients where it could not be."""
-    if network.untracked is None:
-        return exact_mask(network)
-    channels, height, width = network.graph.image.shape[1:]
-    return measured_coverage(model, (channels, height, width))
-
-
-def exact_mask(network: Network) -> Mask:
-    """The pixels, (H, W), from which the positions of a network lead to its output, which `untracked` allows."""
-    assert network.untracked is None
+def mask_of(network: Network) -> Mask:
+    """The pixels, (H, W), from which positions lead to the output; measured by gradients where not followed."""
+    if network.untracked is not None:
+        return measured_coverage(network.model, network.input_shape)
     outputs = {value.index for value in network.graph.outputs}
     masks: dict[int, Mask] = {}
     for n in network.edges:

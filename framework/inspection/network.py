@@ -31,11 +31,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """A graph with the layout of every value that depends on the image and the edges that it was made by.
+    """A model's graph with the layout of every value that depends on the image and the edges that it was made by.
 
     `untracked` is the reason why the positions could not be followed, in which case `layouts` and `edges` end early.
     """
 
+    model: nn.Module
+    input_shape: tuple[int, int, int]
     graph: Graph
     layers: tuple[Layer, ...]
     layouts: dict[int, Layout]
@@ -62,7 +64,7 @@ def follow_network(model: nn.Module, input_shape: tuple[int, int, int]) -> Netwo
             break
         for value, (layout, read) in zip(operation.outputs, results, strict=False):
             layouts[value.index], edges[value.index] = layout, tuple(read)
-    return Network(graph, group_layers(graph), layouts, edges, untracked)
+    return Network(model, input_shape, graph, group_layers(graph), layouts, edges, untracked)
 
 
 def last_feature_maps(network: Network, axis: int) -> set[int]:

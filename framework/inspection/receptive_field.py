@@ -12,12 +12,11 @@ def receptive_field(model: nn.Module, input_shape: tuple[int, int, int]) -> Rece
 
     Raises EmberfieldError for a shape that the model does not accept.
     """
-    return field_of(model, follow_network(model, input_shape))
+    return field_of(follow_network(model, input_shape))
 
 
-def field_of(model: nn.Module, network: Network) -> ReceptiveField:
-    """The receptive field of a model that has been followed; errors as in `receptive_field`."""
+def field_of(network: Network) -> ReceptiveField:
+    """The receptive field of a network that has been followed; errors as in `receptive_field`."""
     if network.untracked is None:
         return exact_field(network)
-    channels, height, width = network.graph.image.shape[1:]
-    return measured_field(model, (channels, height, width), reason=network.untracked)
+    return measured_field(network.model, network.input_shape, reason=network.untracked)

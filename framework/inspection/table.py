@@ -35,20 +35,19 @@ def layer_rows(model: nn.Module, input_shape: tuple[int, int, int]) -> tuple[Lay
     The parameters add up to `parameter_count`. Raises EmberfieldError for a shape that the model does not accept.
     """
     network = follow_network(model, input_shape)
-    fields = field_of(model, network).layers if network.untracked is None else (None,) * len(network.layers)
+    fields = field_of(network).layers if network.untracked is None else (None,) * len(network.layers)
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    rows = []
-    for layer, field in zip(network.layers, fields, strict=True):
-        rows.append(
-            LayerRow(
-                layer=layer.name,
-                output=layer.value.shape[1:],
-                parameters=sum(sizes.pop(name, 0) for name in _parameters(layer)),
-                multiply_adds=sum(map(operation_multiply_adds, layer.operations)),
-                receptive_field=field.size if field else None,
-                jump=(float(field.jump[0]), float(field.jump[1])) if field else None,
-            )
+    rows = [
+        LayerRow(
+            layer=layer.name,
+            output=layer.value.shape[1:],
+            parameters=sum(sizes.pop(name, 0) for name in _parameters(layer)),
+            multiply_adds=sum(map(operation_multiply_adds, layer.operations)),
+            receptive_field=field.size if field else None,
+            jump=(float(field.jump[0]), float(field.jump[1])) if field else None,
         )
+        for layer, field in zip(network.layers, fields, strict=True)
+    ]
     if sizes:
         rows.append(LayerRow("not used", (), sum(sizes.values()), 0, None, None))
     assert sum(row.parameters for row in rows) == parameter_count(model)

@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from framework.ops.compiled import depthwise_gemm, depthwise_stencil, is_cnhw, pointwise_gemm
 from framework.ops.depthwise import FAST_COLUMNS, depthwise_conv2d, supports, use_space_to_batch
-from framework.ops.gemm import depthwise_gemm, is_cnhw, pointwise_gemm
-from framework.ops.stencil import depthwise_stencil
 
 Size = int | Sequence[int]
 """A number for both axes, or one for each."""

@@ -10,7 +10,7 @@ from framework.config.declaration import unknown
 from framework.errors import EmberfieldError
 from framework.inspection.constraints import Finding
 from framework.inspection.table import constraint_rows
-from framework.report.calibration import Reliability
+from framework.report.calibration import reliability
 from framework.report.confusion import class_rows, frequent_confusions
 from framework.report.markdown import code, escape, picture, table
 from framework.report.predictions import Predictions
@@ -43,7 +43,6 @@ class Evidence:
     readme_url: str | None
     command: str
     predictions: Predictions
-    reliability: Reliability
     mistakes: int
     explained: int
     trained: bool
@@ -65,36 +64,6 @@ def model_code(evidence: Evidence) -> Sequence[str]:
     return files or ("The source of this network is not to be had.",)
 
 
-def torchsummary(evidence: Evidence) -> Sequence[str]:
-    """What torchsummary prints of the network."""
-    return (code(evidence.torchsummary),)
-
-
-def transforms(evidence: Evidence) -> Sequence[str]:
-    """The augmentation as code, and augmented images."""
-    return (
-        code(evidence.transforms, "python"),
-        picture(SAMPLES, "training images as they are, then as augmented in epochs 1 to 8"),
-    )
-
-
-def training_log(evidence: Evidence) -> Sequence[str]:
-    """The log, an epoch a line."""
-    return (code(evidence.training_log or "No epoch was completed."),)
-
-
-def readme(evidence: Evidence) -> Sequence[str]:
-    """The link to a README."""
-    return (f"[{escape(evidence.readme_url)}](<{evidence.readme_url}>)" if evidence.readme_url else "Not given.",)
-
-
-def curves(evidence: Evidence) -> Sequence[str]:
-    """Loss, accuracy and learning rate over the epochs."""
-    if not evidence.trained:
-        return ("No epoch was completed.",)
-    return (picture(CURVES, "loss, accuracy and learning rate over the epochs"),)
-
-
 def classes(evidence: Evidence) -> Sequence[str]:
     """Accuracy by class, the confusion matrix, and the most frequent confusions."""
     confusion, names = evidence.predictions.confusion(), evidence.predictions.class_names
@@ -113,7 +82,7 @@ def classes(evidence: Evidence) -> Sequence[str]:
 
 def calibration(evidence: Evidence) -> Sequence[str]:
     """Confidence beside accuracy."""
-    measured = evidence.reliability
+    measured = reliability(evidence.predictions)
     sure = float((measured.counts * measured.confidence).sum() / measured.counts.sum())
     return (
         f"The mean confidence is {_percent(sure)}, the accuracy {_percent(evidence.predictions.accuracy)}; the "
@@ -148,19 +117,28 @@ def field_of_view(evidence: Evidence) -> Sequence[str]:
     )
 
 
-def command(evidence: Evidence) -> Sequence[str]:
-    """The command that trains the same again, from where the report was made."""
-    return (code(evidence.command, "sh"),)
-
-
 SECTIONS: Mapping[str, Section] = {
-    section.__name__: section
-    for section in (
-        *(constraints, model_code, torchsummary, transforms, training_log, readme),
-        *(curves, classes, calibration, mistakes, field_of_view, command),
-    )
+    "constraints": constraints,
+    "model_code": model_code,
+    "torchsummary": lambda evidence: [code(evidence.torchsummary)],
+    "transforms": lambda evidence: [
+        code(evidence.transforms, "python"),
+        picture(SAMPLES, "training images as they are, then as augmented in epochs 1 to 8"),
+    ],
+    "training_log": lambda evidence: [code(evidence.training_log or "No epoch was completed.")],
+    "readme": lambda evidence: [f"[{escape(url)}](<{url}>)" if (url := evidence.readme_url) else "Not given."],
+    "curves": lambda evidence: [
+        picture(CURVES, "loss, accuracy and learning rate over the epochs")
+        if evidence.trained
+        else "No epoch was completed."
+    ],
+    "classes": classes,
+    "calibration": calibration,
+    "mistakes": mistakes,
+    "field_of_view": field_of_view,
+    "command": lambda evidence: [code(evidence.command, "sh")],
 }
-"""The sections above, by the names that a recipe gives them."""
+"""The sections, by the names that a recipe gives them; `command` trains the same again, where the report was made."""
 
 
 HEADINGS: Mapping[str, str | Section] = {
@@ -185,14 +163,14 @@ def report_text(evidence: Evidence, headings: Mapping[str, str | Section] | None
         table(("figure", "value"), evidence.figures),
     ]
     shown: dict[str, str | Section] = {
-        "What was declared of the network": constraints,
+        "What was declared of the network": "constraints",
         **(HEADINGS if headings is None else headings),
-        "Curves": curves,
-        "Accuracy by class": classes,
-        "Calibration": calibration,
-        "Mistakes": mistakes,
-        "What the network sees": field_of_view,
-        "How to get it again": command,
+        "Curves": "curves",
+        "Accuracy by class": "classes",
+        "Calibration": "calibration",
+        "Mistakes": "mistakes",
+        "What the network sees": "field_of_view",
+        "How to get it again": "command",
     }
     for heading, section in shown.items():
         if isinstance(section, str) and section not in SECTIONS:

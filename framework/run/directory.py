@@ -4,7 +4,9 @@ import errno
 import itertools
 import json
 import logging
+import os
 import re
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from typing import IO, Any
 
 from framework.errors import RunDirectoryError
 from framework.run.atomic import flush_folder, remove_leftovers, write_bytes
+from framework.run.printable import printable
 
 try:
     import fcntl
@@ -91,6 +94,27 @@ def open_run_directory(path: Path, *, resume: bool) -> Iterator[RunDirectory]:
         if not flushed:
             logger.warning("%s: folders cannot be flushed here; a power cut may lose the newest files", path)
         yield run
+
+
+def require_own_files(folder: Path) -> None:
+    """Raises RunDirectoryError for a symbolic link, pipe or device anywhere in a run directory.
+
+    A run that somebody else made could have them in place of files that are read, or written over. The folder itself
+    may be a link: the user has named it.
+    """
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(parent, name)
+            try:
+                mode = path.lstat().st_mode
+            except OSError:  # gone meanwhile
+                continue
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                kind = f"a symbolic link to {path.readlink()}" if stat.S_ISLNK(mode) else "no regular file"
+                raise RunDirectoryError(
+                    f"{printable(str(path))} is {printable(kind)}; a run holds files of its own: put what it stands "
+                    "for in its place"
+                )
 
 
 def make_run_directory(name: str) -> Path:

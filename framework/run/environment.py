@@ -66,26 +66,20 @@ def check_libraries() -> None:
         ) from error
 
 
-def torchrun_place() -> tuple[int, int]:
-    """This process's rank, and how many processes torchrun started; 0 and 1 without it.
+def process_rank() -> int:
+    """This process's number among those that torchrun started; 0 without it.
 
-    Raises EmberfieldError if what it sets is there in part, as when one of its variables is left over.
+    Raises EmberfieldError if what torchrun sets is there in part, as when one of its variables is left over.
     """
-    found = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
-    values = {name: int(text) if text.isdecimal() else None for name, text in found.items() if name != "MASTER_ADDR"}
-    rank, world_size = values["RANK"], values["WORLD_SIZE"]
-    if found["RANK"] in ("", "0") and found["WORLD_SIZE"] in ("", "1"):
-        return 0, 1
-    if None in values.values() or not found["MASTER_ADDR"] or not 0 <= (rank or 0) < (world_size or 0):
+    found = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "MASTER_PORT", "MASTER_ADDR")}
+    rank, world_size, port, address = found.values()
+    if rank in ("", "0") and world_size in ("", "1"):
+        return 0
+    numbers = all(text.isdecimal() for text in (rank, world_size, port))
+    if not numbers or not address or int(rank) >= int(world_size):
         told = ", ".join(f"{name} is {text or 'not set'}" for name, text in found.items())
         raise EmberfieldError(f"start several processes with torchrun, or unset RANK and WORLD_SIZE: {told}")
-    assert rank is not None and world_size is not None
-    return rank, world_size
-
-
-def process_rank() -> int:
-    """The number that torchrun gave this process; 0 without it. Raises EmberfieldError as `torchrun_place` does."""
-    return torchrun_place()[0]
+    return int(rank)
 
 
 def choose_device(name: str) -> "torch.device":

@@ -31,12 +31,7 @@ class EpochLog:
     events; lines can still be written.
     """
 
-    def __init__(
-        self,
-        run: RunDirectory | None,
-        epochs: int,
-        history: Sequence[EpochMetrics],
-    ) -> None:
+    def __init__(self, run: RunDirectory | None, epochs: int, history: Sequence[EpochMetrics]) -> None:
         self.run = run
         self.epochs = epochs
         self._whole = False

@@ -4,12 +4,14 @@ import ctypes
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from framework.errors import StoppedError
+
+T = TypeVar("T")
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 """What a supervisor, a keyboard and a closing terminal send."""
@@ -20,20 +22,40 @@ class _Interruption(BaseException):
 
 
 class Stop:
-    """Whether a signal has asked the run to stop.
+    """Whether a signal has asked the run to stop; while it is entered, SIGTERM, SIGINT and SIGHUP are handled.
 
     While `deferring`, a signal only leaves its name here, for `check` to raise where nothing is half done. Otherwise it
-    ends what runs inside `stop_on_signals`: before training there is nothing to save, and after it all is.
+    ends what runs inside: before training there is nothing to save, and after it all is. At the end the former handlers
+    are put back, and StoppedError is raised for a signal.
+    An ignored SIGHUP, as under nohup, stays ignored. Outside the main thread Python handles no signals, and nothing is
+    changed.
     """
 
     def __init__(self) -> None:
         self.asked: str | None = None
-        self._deferring = False
+        self._deferring = self._waiting = False
+        self._former: dict[int, Any] = {}
+
+    # A context made by contextlib could be interrupted in contextlib's own lines.
+    def __enter__(self) -> "Stop":
+        if threading.current_thread() is threading.main_thread():
+            self._former = {number: old for number in SIGNALS if _replaceable(number, old := signal.getsignal(number))}
+            for number in self._former:
+                signal.signal(number, self._handle)
+            if self.asked is not None:
+                self.__exit__(None, None, None)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+        if kind in (None, _Interruption):
+            self.check()
 
     def check(self) -> None:
         """Raises StoppedError if the run has been asked to stop."""
         if self.asked is not None:
-            raise StoppedError(f"stopped by {self.asked}")
+            raise StoppedError(f"stopped by {self.asked}") from None
 
     @contextmanager
     def deferring(self) -> Iterator[None]:
@@ -45,15 +67,28 @@ class Stop:
             self._deferring = False
         self.check()
 
+    def ending_waits(self, items: Iterable[T]) -> Iterator[T]:
+        """The items; a signal that comes while one is waited for raises StoppedError at once, `deferring` or not."""
+        iterator = iter(items)
+        while True:
+            self._waiting = True
+            try:
+                self.check()
+                item = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self._waiting = False
+            yield item
 
-def stop_on_signals(advice: str = "") -> AbstractContextManager[Stop]:
-    """Handles SIGTERM, SIGINT and SIGHUP as above, and puts the former handlers back; raises StoppedError for one.
-
-    Where nothing is deferred, `advice` ends its message.
-    An ignored SIGHUP, as under nohup, stays ignored. Outside the main thread Python handles no signals, and nothing is
-    changed.
-    """
-    return _Handling(advice)
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        for each in self._former:
+            signal.signal(each, signal.SIG_DFL)  # a second signal ends the process at once
+        self.asked = signal.Signals(number).name
+        if self._waiting:
+            self.check()
+        if not self._deferring and not _entering_or_leaving(frame):
+            raise _Interruption
 
 
 @contextmanager
@@ -73,8 +108,6 @@ def ignore_signals() -> None:
     """For a worker process: its parent decides when it ends, also when a signal goes to the whole group."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def die_with_parent() -> None:
@@ -84,39 +117,9 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
 
 
-class _Handling:
-    """The context of `stop_on_signals`; one made by contextlib could be interrupted in contextlib's own lines."""
-
-    def __init__(self, advice: str) -> None:
-        self.stop, self.advice = Stop(), advice
-        self.former: dict[int, Any] = {}
-
-    def __enter__(self) -> Stop:
-        if threading.current_thread() is threading.main_thread():
-            self.former = {number: old for number in SIGNALS if _replaceable(number, old := signal.getsignal(number))}
-            for number in self.former:
-                signal.signal(number, self._handle)
-            if self.stop.asked is not None:
-                self.__exit__(None, None, None)
-        return self.stop
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        for number, handler in self.former.items():
-            signal.signal(number, handler)
-        if self.stop.asked is not None and kind in (None, _Interruption):
-            raise StoppedError(f"stopped by {self.stop.asked}{self.advice}") from None
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        for each in self.former:
-            signal.signal(each, signal.SIG_DFL)  # a second signal ends the process at once
-        self.stop.asked = signal.Signals(number).name
-        if not self.stop._deferring and not _entering_or_leaving(frame):
-            raise _Interruption
-
-
 def _entering_or_leaving(frame: FrameType | None) -> bool:
     """Whether the context is being entered or left: then handlers are half changed, and `__exit__` raises."""
-    ours = (_Handling.__enter__.__code__, _Handling.__exit__.__code__)
+    ours = (Stop.__enter__.__code__, Stop.__exit__.__code__)
     while frame is not None and frame.f_code not in ours:
         frame = frame.f_back
     return frame is not None

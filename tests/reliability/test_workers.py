@@ -57,15 +57,11 @@ def large_batch(step: int) -> Batch:
     return torch.full((4_000_000,), step % 251, dtype=torch.uint8), torch.tensor([step])
 
 
-def nothing() -> None:
-    pass
-
-
 @pytest.mark.parametrize("after", [0, 0.001, 0.003, 0.01, 0.02, 0.05])
 def test_a_worker_that_is_killed_at_any_instant_is_an_error_at_once(after: float) -> None:
-    """Also in the middle of its batch, of which the socket holds a part."""
+    """Also in the middle of its batch, of which the pipe holds a part."""
     others = children(os.getpid())
-    pool = WorkerPool(large_batch, 2, nothing)
+    pool = WorkerPool(large_batch, 2)
     for step in range(4):
         pool.ask(step)
     victim = (set(children(os.getpid())) - set(others)).pop()
@@ -125,7 +121,7 @@ def sleeper(step: int) -> Batch:
 def leave_workers_busy(mark: Path, ends: bool) -> None:
     """Asks workers for what takes a minute, and ends, or stays to be killed."""
     multiprocessing.set_start_method("fork", force=True)
-    globals()["never closed"] = pool = WorkerPool(sleeper, 2, nothing)
+    globals()["never closed"] = pool = WorkerPool(sleeper, 2)
     pool.ask(0)
     pool.ask(1)
     mark.write_text(" ".join(str(process.pid) for process in multiprocessing.active_children()))
@@ -154,7 +150,7 @@ def broken(step: int) -> Batch:
 
 
 def test_what_is_raised_in_a_worker_is_raised_by_the_pool() -> None:
-    pool = WorkerPool(broken, 1, nothing)
+    pool = WorkerPool(broken, 1)
     for step in range(3):
         pool.ask(step)
     assert pool.take(0)[1].item() == 0
@@ -172,7 +168,7 @@ def test_workers_that_cannot_be_started_are_an_error() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (before + 4, hard))
     try:
         with pytest.raises(WorkerError, match="worker process . of 9 cannot be started: Too many open files"):
-            WorkerPool(large_batch, 9, nothing)
+            WorkerPool(large_batch, 9)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert children(os.getpid()) == others

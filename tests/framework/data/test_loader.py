@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from framework.data.augment.cutmix import CutMix
-from framework.data.loader import DeviceLoader, StepDataset, WorkerLoader, evaluation_batches
+from framework.data.loader import DeviceLoader, WorkerLoader, evaluation_batches
 from framework.data.rendering import Batch
 from tests.framework.data.training_images import keyed_images, noise_images, sampler_of
 
@@ -23,11 +23,11 @@ def assert_equal(found: Iterable[Batch], expected: Iterable[Batch]) -> None:
 
 def test_a_batch_is_a_function_of_its_step() -> None:
     images = keyed_images()
-    dataset = StepDataset(images, sampler_of(images))
-    late = dataset[17]
+    loader = WorkerLoader(images, sampler_of(images), 0, 20, 0)
+    late = loader.batch(17)
     for step in (5, 17):
-        assert_equal([dataset[step]], [StepDataset(keyed_images(), sampler_of(images))[step]])
-    assert_equal([dataset[17]], [late])
+        assert_equal([loader.batch(step)], [WorkerLoader(keyed_images(), sampler_of(images), 0, 20, 0).batch(step)])
+    assert_equal([loader.batch(17)], [late])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -41,9 +41,9 @@ def test_workers_change_nothing(workers: int) -> None:
 
 def test_a_spawned_process_draws_the_same() -> None:
     images = noise_images()
-    dataset = StepDataset(images, sampler_of(images, 10))
+    loader = WorkerLoader(images, sampler_of(images, 10), 0, 20, 0)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert_equal(pool.map(dataset.__getitem__, [19]), [dataset[19]])
+        assert_equal(pool.map(loader.batch, [19]), [loader.batch(19)])
 
 
 def test_a_device_loader_can_start_at_any_step() -> None:

@@ -11,8 +11,7 @@ from architectures import create
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.writer import snapshot
 from framework.data.loader import DeviceLoader
-from framework.engine.autocast import autocast
-from framework.engine.precision import choose_precision
+from framework.engine.precision import autocast, choose_precision
 from framework.errors import NonFiniteError
 from framework.ops import OperatorOverrides
 from framework.run.environment import make_deterministic

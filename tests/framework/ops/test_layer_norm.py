@@ -7,7 +7,7 @@ from torchvision.models.convnext import LayerNorm2d
 
 from architectures import create
 from framework.ops import PLAIN_OPS, OperatorOverrides
-from framework.ops.gemm import is_cnhw
+from framework.ops.compiled import is_cnhw
 from framework.ops.layer_norm import layer_norm, layer_norm_of_first
 from tests.framework.ops.gradients import (
     assert_all_close,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from framework.data.augment import build_augmentation
+from framework.report.augmentation import transforms_code
 from framework.report.markdown import code, escape, picture, table
 from framework.report.page import html_page
-from framework.report.transforms import transforms_code
 from recipes.s7_cifar import DEFAULTS
 
 SOAK = settings(max_examples=1000 if os.environ.get("EMBERFIELD_SOAK") else 25)

@@ -6,7 +6,6 @@ import pytest
 
 from framework.errors import EmberfieldError
 from framework.inspection.constraints import Finding
-from framework.report.calibration import reliability
 from framework.report.predictions import Predictions
 from framework.report.sections import HEADINGS, Evidence, report_text
 
@@ -23,7 +22,6 @@ EVIDENCE = Evidence(
     readme_url=None,
     command="python -m recipes.example",
     predictions=PREDICTIONS,
-    reliability=reliability(PREDICTIONS),
     mistakes=1,
     explained=1,
     trained=True,

@@ -6,22 +6,23 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from framework.errors import StoppedError
-from framework.run.signals import stop_on_signals
+from framework.run.signals import Stop
 
 ROOT = Path(__file__).resolve().parents[3]
 WAITING = """
 import signal, sys, time
 from framework.errors import StoppedError
-from framework.run.signals import stop_on_signals
+from framework.run.signals import Stop
 signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))
 before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
 try:
-    with stop_on_signals():
+    with Stop():
         print("ready", flush=True)
         try:
             time.sleep(1)
@@ -36,7 +37,7 @@ print("alive", flush=True)
 OPENING_AND_CLOSING = """
 import signal
 from framework.errors import StoppedError
-from framework.run.signals import stop_on_signals
+from framework.run.signals import Stop
 def outside(number, frame):
     print("outside", flush=True)
 signal.signal(signal.SIGTERM, outside)
@@ -45,7 +46,7 @@ print("ready", flush=True)
 while True:
     said = None
     try:
-        with stop_on_signals():
+        with Stop():
             pass
     except StoppedError as error:
         said = error
@@ -97,7 +98,7 @@ def test_no_moment_of_entering_or_leaving_lets_another_error_out_or_loses_a_sign
 def test_an_ignored_hangup_stays_ignored_after_another_signal() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with pytest.raises(StoppedError, match="SIGTERM"), stop_on_signals() as stop, stop.deferring():
+        with pytest.raises(StoppedError, match="SIGTERM"), Stop() as stop, stop.deferring():
             signal.raise_signal(signal.SIGTERM)
             assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
             assert signal.getsignal(signal.SIGTERM) == signal.getsignal(signal.SIGINT) == signal.SIG_DFL
@@ -109,7 +110,7 @@ def test_in_a_thread_nothing_is_handled_and_nothing_fails() -> None:
     found: list[object] = []
 
     def work() -> None:
-        with stop_on_signals() as stop, stop.deferring():
+        with Stop() as stop, stop.deferring():
             found.append(signal.getsignal(signal.SIGTERM))
 
     before = signal.getsignal(signal.SIGTERM)
@@ -120,7 +121,21 @@ def test_in_a_thread_nothing_is_handled_and_nothing_fails() -> None:
 
 
 def test_deferred_signals_wait_for_the_check() -> None:
-    with pytest.raises(StoppedError, match="stopped by SIGTERM$"), stop_on_signals() as stop, stop.deferring():
+    with pytest.raises(StoppedError, match="stopped by SIGTERM$"), Stop() as stop, stop.deferring():
         signal.raise_signal(signal.SIGTERM)
         reached = True
     assert reached
+
+
+def test_a_wait_is_ended_though_signals_are_deferred() -> None:
+    reached = []
+
+    def items() -> Iterator[int]:
+        yield 0
+        signal.raise_signal(signal.SIGTERM)
+        reached.append("the end of the wait")
+        yield 1
+
+    with pytest.raises(StoppedError, match="stopped by SIGTERM$"), Stop() as stop, stop.deferring():
+        reached.extend(stop.ending_waits(items()))
+    assert reached == [0]

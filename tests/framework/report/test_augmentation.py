@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from framework.report.samples import GAP, HEADER, WIDTH, save_augmented_samples
+from framework.report.augmentation import GAP, HEADER, WIDTH, save_augmented_samples
 
 
 def darkened(images: npt.NDArray[np.uint8], epochs: int) -> list[npt.NDArray[np.uint8]]:

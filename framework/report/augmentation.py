@@ -1,7 +1,8 @@
-"""A sheet of augmented training images as a picture."""
+"""The augmentation: as code, and as a sheet of augmented training images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,3 +41,20 @@ def save_augmented_samples(
     titled = cv2.copyMakeBorder(enlarged, HEADER, 0, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
     cv2.putText(titled, title, (8, HEADER - 10), (0, 0, 0), cv2.FontFace("sans"), 18)
     path.write_bytes(cv2.imencode(".png", titled)[1].tobytes())
+
+
+def transforms_code(calls: Sequence[Mapping[str, Any]], cutmix: float = 0.0) -> str:
+    """Python that makes the pipeline again with albumentations alone, from `Augmentation.calls`.
+
+    That images are mixed after it, with the probability `cutmix`, is said in a comment.
+    """
+    lines = ["import albumentations as A", "", "transforms = A.Compose(", "    ["]
+    for call in calls:
+        arguments = ", ".join(f"{name}={_plain(value)!r}" for name, value in call.items() if name != "name")
+        lines.append(f"        A.{call['name']}({arguments}),")
+    mixing = [f"# then CutMix of two images so transformed, with the probability {cutmix}"] if cutmix else []
+    return "\n".join([*lines, "    ]", ")", *mixing, ""])
+
+
+def _plain(value: Any) -> Any:
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
