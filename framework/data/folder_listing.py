@@ -14,6 +14,8 @@ from framework.data.preprocessing import DEFAULT_SIZE
 from framework.data.splits import VALIDATION, assign_splits, draw_test_split
 from framework.errors import DataError
 
+FORMS = "a folder of images holds train/<class>/* and test/<class>/*, or <class>/*"
+
 NESTED = "images"
 """The subfolder of a class whose images are the class's."""
 
@@ -75,9 +77,12 @@ def list_folder(path: Path) -> Listing:
 
 def _without_splits(path: Path) -> Listing:
     """The listing of class folders without train/ and test/; the split is a function of the images' labels alone."""
-    folders = _class_folders(path, "")
-    listing = Listing(tuple(sorted(folders)), {})
-    files = _labelled(path, path, folders, listing)
+    try:
+        folders = _class_folders(path, "")
+        listing = Listing(tuple(sorted(folders)), {})
+        files = _labelled(path, path, folders, listing)
+    except DataError as error:
+        raise DataError(f"{error}; {FORMS}") from error
     *indices, listing.note = draw_test_split(np.array([label for _, label in files]))
     for split, chosen in zip(("train", "test"), indices, strict=True):
         listing.files[split] = [files[index] for index in chosen]
@@ -99,7 +104,7 @@ def _labelled(path: Path, place: Path, folders: dict[str, Path], listing: Listin
 def _class_folders(path: Path, split: str) -> dict[str, Path]:
     """The class folders of a split by the normal form C of their names, which differs by system and archive."""
     if not (path / split).is_dir():
-        raise DataError(f"{path} lacks the folder {split}/; it takes train/<class>/* and test/<class>/*, or <class>/*")
+        raise DataError(f"{path} lacks the folder {split}/; {FORMS}")
     folders: dict[str, Path] = {}
     for entry in sorted(_visible(path / split), key=lambda entry: entry.name):
         if entry.is_dir():

@@ -96,7 +96,7 @@ def _opened(data: Arrays | Path | str | None, preprocessing: Preprocessing, cach
     if not isinstance(data, (str, Path)):
         return in_memory(data, preprocessing)
     if isinstance(data, str) and os.sep not in data and not Path(data).exists():
-        raise DataError(f"{unknown('data set', data, dataset_names())}, or a path")
+        raise DataError(f"there is no data at {data}: {unknown('data set', data, dataset_names())}, or a path")
     return load_path(Path(data), preprocessing, cache)
 
 

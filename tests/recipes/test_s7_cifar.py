@@ -167,7 +167,7 @@ def test_a_resume_with_other_data_is_refused(finished: tuple[Path, str], tmp_pat
     )
     before = snapshot(folder)
     settings = json.loads((folder / "config.json").read_text())
-    settings["data"] |= {"dataset": None, "data": str(data)}
+    settings["data"] |= {"data": str(data)}
     (tmp_path / "config.json").write_text(json.dumps(settings))
     result = run("--out", folder, "--resume", "--config", tmp_path / "config.json")
     assert result.exit_code == 4

@@ -83,11 +83,11 @@ def test_without_splits_a_fifth_of_each_class_is_the_test_set(
 @pytest.mark.parametrize(
     ("places", "message"),
     [
-        (("test",), "lacks the folder train/; it takes"),
-        (("val",), "lacks the folder train/; it takes"),
+        (("test",), r"lacks the folder train/; a folder of images holds train/<class>/\* and test/<class>/\*, or"),
+        (("val",), "lacks the folder train/; "),
         (("train", "test", "val/a"), "holds no class folders"),
         (("train", "test", "val", "val/c"), "the class 'c' stands in val/ alone"),
-        (("nothing/here",), "holds no images"),
+        (("nothing/here",), "nothing holds no images .*; a folder of images holds train/<class>"),
     ],
 )
 def test_a_split_that_is_missing_or_incomplete_is_refused(
