@@ -5,14 +5,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from framework.run.environment import check_libraries
+
 
 @contextmanager
-def process_state_kept() -> Iterator[None]:
-    """Puts back, also after an exception, the random states of Python, NumPy and torch, and torch's settings.
+def isolated() -> Iterator[None]:
+    """Checks the libraries, and at the end puts back the random states of Python, NumPy and torch, and torch's settings.
 
     Those are deterministic algorithms, cuDNN's benchmark, and the default float type and threads. Of libraries that are
-    imported inside, nothing is put back. Signal handlers and logging have contexts of their own.
+    imported inside, nothing is put back. Signal handlers and logging have contexts of their own. Raises as
+    `check_libraries` does.
     """
+    check_libraries()
     python, numpy, torch = random.getstate(), sys.modules.get("numpy"), sys.modules.get("torch")
     drawn = numpy.random.get_state() if numpy else None
     if torch:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from framework.errors import DataError, EmberfieldError, RunDirectoryError
 from framework.experiment import Run
-from framework.run.process_state import process_state_kept
+from framework.run.process_state import isolated
 from recipes.s7_cifar import EXPERIMENT
 
 SHORT: dict[str, Any] = {"data": "digits", "epochs": 1, "limit_batches": 2, "batch_size": 16, "device": "cpu"}
@@ -97,7 +97,7 @@ def test_nothing_of_the_process_is_changed(fails: bool, opened: Run, tmp_path: P
 def test_what_a_training_sets_is_noticed() -> None:
     """The control of the test above."""
     before = process_state()
-    with process_state_kept():
+    with isolated():
         torch.use_deterministic_algorithms(True)
         torch.manual_seed(5)
         random.seed(5)
