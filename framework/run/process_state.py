@@ -10,7 +10,7 @@ from framework.run.environment import check_libraries
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Checks the libraries, and at the end puts back the random states of Python, NumPy and torch, and torch's settings.
+    """Checks the libraries; at the end puts back the random states of Python, NumPy and torch, and torch's settings.
 
     Those are deterministic algorithms, cuDNN's benchmark, and the default float type and threads. Of libraries that are
     imported inside, nothing is put back. Signal handlers and logging have contexts of their own. Raises as
