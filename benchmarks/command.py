@@ -21,17 +21,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def data_options(command: Command) -> Command:
-    """Adds `--data` and `--dataset` to a click command, as `train` has them."""
-    command = click.option("--dataset", help="a data set by name, as for train")(command)
-    place = click.Path(exists=True, path_type=Path)
-    return click.option("--data", type=place, help="the folder or file of the images, as for train")(command)
-
-
-def chosen_data(data: Path | None, dataset: str | None) -> list[str]:
-    """The same options for another command; raises click.UsageError unless one of the two is given."""
-    if (data is None) == (dataset is None):
-        raise click.UsageError("give one of --data PATH and --dataset NAME")
-    return ["--data", str(data)] if data is not None else ["--dataset", str(dataset)]
+    """Adds `--data` to a click command, as `train` has it; it has to be given."""
+    return click.option("--data", required=True, help="the images, by name or by path, as for train")(command)
 
 
 def require_lightning(chosen: Collection[str], option: str) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from benchmarks.command import RECIPE, chosen_data, data_options, train
+from benchmarks.command import RECIPE, data_options, train
 from benchmarks.tables import markdown_table, publish, results_option
 from framework.data.data_module import DataModule
 
@@ -127,9 +127,9 @@ def step_table(data: Sequence[str], steps: int) -> str:
 @click.option("--steps", default=200, show_default=True, help="steps of an epoch")
 @click.option("--repeats", default=5, show_default=True, help="processes whose median is taken; 0 measures no start-up")
 @results_option
-def main(data: Path | None, dataset: str | None, steps: int, repeats: int, results: Path) -> None:
+def main(data: str, steps: int, repeats: int, results: Path) -> None:
     """Prints two tables, and writes them to overhead.md."""
-    chosen = chosen_data(data, dataset)
+    chosen = ["--data", data]
     tables = [start_up_table(chosen, repeats)] if repeats else []
     tables.append(step_table(chosen, steps))
     publish(results / "overhead.md", "Start-up, and around the step", "\n\n".join(tables))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import click
 
 from benchmarks.baselines import BASELINES
-from benchmarks.command import chosen_data, data_options, require_lightning
+from benchmarks.command import data_options, require_lightning
 from benchmarks.tables import markdown_table, publish, results_option
 from framework.run.environment import describe_environment, version_of
 
@@ -138,8 +138,7 @@ def machine() -> str:
 @click.option("--precision", default="auto", show_default=True, help="of what is tuned")
 @results_option
 def main(
-    data: Path | None,
-    dataset: str | None,
+    data: str,
     device: str,
     baselines: tuple[str, ...],
     rounds: int,
@@ -153,7 +152,7 @@ def main(
 
     Writes it to RESULTS.md beside the folder of results, and to throughput-DEVICE.json in it.
     """
-    common = [*chosen_data(data, dataset), "--device", device, "--batch-size", str(batch_size)]
+    common = ["--data", data, "--device", device, "--batch-size", str(batch_size)]
     common += ["--steps", str(steps), "--warmup", str(warmup)]
     chosen = cases(baselines or BASELINES)
     require_lightning({case.baseline for case in chosen}, "--baseline")

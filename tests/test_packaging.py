@@ -29,7 +29,7 @@ DISTRIBUTION = {
 OPTIONAL = {module for form in FORMATS.values() for module in form.needs}
 """What is looked for before it is imported, and required by the extra `export` alone."""
 
-EXTRAS = {"timm"}
+EXTRAS = {"datasets", "timm"}
 """What is imported where it is asked for, and required by the extra of the same name alone."""
 
 WEIGHTS = {"weights/__init__.py", "weights/README.md", *(f"weights/{name}.safetensors" for name in PRETRAINED)}
@@ -128,4 +128,4 @@ def test_the_extra_for_exporting_is_what_the_formats_need(metadata: email.messag
     assert {re.split(r"[^\w.-]", line)[0] for line in lines if 'extra == "export"' in line} == OPTIONAL
     for name in EXTRAS:
         assert any(line.startswith(name) and f'extra == "{name}"' in line for line in lines)
-    assert any(line.startswith("emberfield[export]") and 'extra == "test"' in line for line in lines)
+    assert any(line.startswith("emberfield[datasets,export]") and 'extra == "test"' in line for line in lines)

@@ -2,12 +2,11 @@
 
 import importlib
 import json
-from pathlib import Path
 
 import click
 
 from benchmarks.baselines import BASELINES
-from benchmarks.command import chosen_data, data_options
+from benchmarks.command import data_options
 
 
 @click.command()
@@ -26,8 +25,7 @@ def main(
     tuned: bool,
     augment: bool,
     device: str,
-    data: Path | None,
-    dataset: str | None,
+    data: str,
     batch_size: int,
     warmup: int,
     steps: int,
@@ -35,7 +33,6 @@ def main(
     precision: str,
 ) -> None:
     """Measures and prints a JSON object: images_per_second, peak_bytes, precision, threads."""
-    chosen_data(data, dataset)
     import torch
 
     from architectures import create
@@ -51,7 +48,6 @@ def main(
         augment=augment,
         device=place,
         data=data,
-        dataset=dataset,
         batch_size=batch_size,
         warmup=warmup,
         steps=steps,

@@ -11,7 +11,6 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from benchmarks.baselines.setup import Measured, Setup
-from benchmarks.command import chosen_data
 from framework.run.directory import RunDirectory
 from recipes.s7_cifar import main
 
@@ -23,7 +22,7 @@ def run(setup: Setup) -> Measured:
         done = CliRunner().invoke(
             main,
             [
-                *("train", *chosen_data(setup.data, setup.dataset), "--out", str(run.path)),
+                *("train", "--data", setup.data, "--out", str(run.path)),
                 *("--device", str(setup.device), "--epochs", "2"),
                 *("--limit-batches", str(setup.steps), "--batch-size", str(setup.batch_size)),
                 *("--precision", setup.precision, *(() if setup.augment else ("--transforms", "[]"))),

@@ -17,7 +17,7 @@ from torch.optim import SGD
 
 from architectures import create
 from framework.data.preprocessing import Preprocessing
-from framework.data.registry import cache_folder, open_data
+from framework.data.registry import open_named
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 """CIFAR-10's, on the scale 0 to 1."""
@@ -34,8 +34,7 @@ class Setup:
     tuned: bool
     augment: bool
     device: torch.device
-    data: Path | None
-    dataset: str | None
+    data: str
     batch_size: int
     warmup: int
     steps: int
@@ -73,8 +72,8 @@ class Setup:
         return images.to(self.device, non_blocking=True).contiguous(memory_format=form)
 
     def images(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """The training images (N, 32, 32, 3) and their labels (N,) of `data`, or of `dataset` by name."""
-        found = open_data(path=self.data, dataset=self.dataset, preprocessing=Preprocessing(32), cache=cache_folder())
+        """The training images (N, 32, 32, 3) and their labels (N,) of `data`."""
+        found = open_named(self.data, Preprocessing(32))
         return found.train_images, found.train_labels
 
 

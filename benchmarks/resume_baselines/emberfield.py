@@ -19,7 +19,7 @@ def small(*, num_classes: int, in_channels: int = 3) -> nn.Module:
 def train(folder: Path, epochs: int) -> nn.Module:
     """The network after so many epochs, from the newest checkpoint if there is one."""
     options = [
-        *("--dataset", "digits", "--image-size", "8", "--arch", f"{__name__}:small", "--no-constraints"),
+        *("--data", "digits", "--image-size", "8", "--arch", f"{__name__}:small", "--no-constraints"),
         *("--epochs", str(epochs), "--batch-size", str(BATCH), "--device", "cpu", "--precision", "float32"),
         *("--checkpoint-every", str(EVERY), "--transforms", '[{"name": "HorizontalFlip"}]'),
     ]

@@ -44,7 +44,7 @@ class Config:
         known = {name: section for section, name, _ in walk(self)}
         for name in changes:
             if name not in known:
-                raise EmberfieldError(unknown("setting", name, known))
+                raise EmberfieldError(renamed_setting(name) or unknown("setting", name, known))
         sections = {
             section.name: dataclasses.replace(
                 getattr(self, section.name), **{k: v for k, v in changes.items() if known[k] == section.name}

@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 from framework.errors import EmberfieldError
 
 SETTINGS: Mapping[str, str] = {
+    "dataset": "data",
     "holdout": "val_size",
     "parameters_under": "max_params",
     "multiply_adds_under": "max_multiply_adds",
@@ -56,6 +57,8 @@ def upgraded(content: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, An
     """
     sections: dict[str, dict[str, Any]] = {}
     for section, values in content.items():
+        if section == "data":
+            values = _one_source(values)
         if gone := [name for name in REMOVED if values.get(name)]:
             raise EmberfieldError(f"the run used {gone[0]!r}, which is gone; use it with commit edbacf6")
         sections[section] = {
@@ -64,3 +67,17 @@ def upgraded(content: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, An
             if name not in REMOVED
         }
     return sections
+
+
+def as_path(path: str) -> str:
+    """A path that no data set can be called like."""
+    return path if path.startswith(("/", "./")) else f"./{path}"
+
+
+def _one_source(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of the data from when names had a setting of their own, and 'data' was always a path."""
+    if "dataset" not in values:
+        return dict(values)
+    path = values.get("data")
+    source = values["dataset"] if path is None else as_path(path)
+    return {**{name: value for name, value in values.items() if name != "dataset"}, "data": source}

@@ -21,9 +21,18 @@ class DataConfig:
     Where the images come from may change on a resume; that they are the same ones is checked by their hash.
     """
 
-    data: str | None = setting(None, "a folder with train/<class>/* and test/<class>/*, or a .npz file", resumable=True)
-    dataset: str | None = setting(None, "a registered data set, by name", resumable=True)
-    image_size: int = setting(32, "height and width that images are resized to, in pixels", min=8, max=4096)
+    data: str | None = setting(
+        None,
+        "a data set by name, a folder with train/<class>/* and test/<class>/* (or of other forms), or a .npz file; "
+        "./NAME for a folder that is called like a data set",
+        resumable=True,
+    )
+    image_size: int | None = setting(
+        None,
+        "height and width that images are resized to, in pixels; without it those of the data set, or else 32",
+        min=8,
+        max=4096,
+    )
     fit: str = setting(
         "stretch",
         "what becomes of images that are not square: stretched, cropped to their middle, or padded with the background",
@@ -32,7 +41,9 @@ class DataConfig:
     background: str | None = setting(
         "white", "the color under transparent pixels: white, black or #rrggbb, as in #ffe4c4", parse=parse_color
     )
-    val_size: int | None = setting(None, "training images held out for validation; a tenth without it", min=0)
+    val_size: int | None = setting(
+        None, "training images held out for validation; without it those in val/, or else a tenth", min=0
+    )
 
 
 @section

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from framework.data.checks import require_all_classes_trained, require_trainable
 from framework.data.image_data import ImageData, Labels
 from framework.data.loader import DeviceLoader, WorkerLoader, evaluation_batches
 from framework.data.preprocessing import Preprocessing
-from framework.data.registry import cache_folder, open_data
+from framework.data.registry import open_named
 from framework.data.rendering import Batch, TrainingImages
 from framework.data.sampler import TrainingSampler
 from framework.data.splits import train_val_split
@@ -46,10 +45,10 @@ class DataModule:
 
     @property
     def warnings(self) -> list[str]:
-        """What has to stand beside the figures: that the run was a dry one, or test images were trained on."""
+        """What has to stand beside the figures: a dry run, test images that were trained on, splits that were drawn."""
         limit = self.sampler.limit
         dry = f"A dry run: every epoch and every test was cut off after {limit} batches."
-        return [said for said in (dry if limit else "", self.shared_warning) if said]
+        return [said for said in (dry if limit else "", self.shared_warning, self.data.note) if said]
 
     @property
     def shared_warning(self) -> str:
@@ -86,15 +85,15 @@ class DataModule:
 def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world_size: int = 1) -> DataModule:
     """Opens the images that a configuration names, or takes `data`, and lays out the training of this process.
 
-    Mean and deviation are those of all training images. Raises DataError for labels that leave a
-    class empty, and EmberfieldError for transforms that do not fit the images.
+    As many training images as --val-size says are for validation, without it those that the data keeps for that, or a
+    tenth. Mean and deviation are those of all training images. Raises DataError for labels that leave a class empty,
+    and EmberfieldError for transforms that do not fit the images.
     """
     data = open_images(config) if data is None else data
     require_trainable(data)
     statistics = channel_statistics(data.train_images)
-    val_size = len(data.train_labels) // 10 if config.data.val_size is None else config.data.val_size
-    trained, held_out = train_val_split(data.train_labels, val_size, config.training.seed)
-    require_all_classes_trained(data, trained, val_size)
+    trained, held_out = _split(data, config)
+    require_all_classes_trained(data, trained, len(held_out))
     augmentation = build_augmentation(config.augmentation.transforms, [255 * mean for mean in statistics.mean])
     spread = trained[:: -(-len(trained) // TRIED)]
     require_same_format(augmentation, [np.array(data.train_images[index]) for index in spread])
@@ -119,6 +118,17 @@ def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world
 
 def open_images(config: Config) -> ImageData:
     """The images that a configuration names, with the user's cache."""
-    path = Path(config.data.data) if config.data.data else None
-    preprocessing = Preprocessing(config.data.image_size, config.data.fit, config.data.background)
-    return open_data(path=path, dataset=config.data.dataset, preprocessing=preprocessing, cache=cache_folder())
+    return open_named(config.data.data, preprocessing_of(config))
+
+
+def preprocessing_of(config: Config) -> Preprocessing:
+    """How a configuration brings images to one size."""
+    return Preprocessing(config.data.image_size, config.data.fit, config.data.background)
+
+
+def _split(data: ImageData, config: Config) -> tuple[Labels, Labels]:
+    """The indices of the training images that are trained on, and of those for validation."""
+    if data.held_out is not None and config.data.val_size is None:
+        return np.setdiff1d(np.arange(len(data.train_labels)), data.held_out), data.held_out
+    val_size = len(data.train_labels) // 10 if config.data.val_size is None else config.data.val_size
+    return train_val_split(data.train_labels, val_size, config.training.seed)

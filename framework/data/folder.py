@@ -1,4 +1,4 @@
-"""A folder with train/<class>/* and test/<class>/*, decoded once into a cache that later runs map into memory."""
+"""A folder of class folders, decoded once into a cache that later runs map into memory."""
 
 import hashlib
 import json
@@ -16,6 +16,7 @@ from framework.data.folder_listing import list_folder
 from framework.data.image_data import ImageData, Images, Labels
 from framework.data.image_file import decode_image
 from framework.data.preprocessing import Preprocessing, fit_image, resizing
+from framework.data.tiny_imagenet import is_tiny_imagenet, list_tiny_imagenet
 from framework.errors import DataError
 from framework.run.environment import process_rank
 
@@ -24,16 +25,18 @@ logger = logging.getLogger(__name__)
 Shape = tuple[int, ...]
 
 
-def load_folder(path: Path, preprocessing: Preprocessing, cache: Path) -> ImageData:
-    """The images of a folder as RGB of one size, with the folder's name and its classes in alphabetical order.
+def load_folder(path: Path, preprocessing: Preprocessing, cache: Path, *, name: str | None = None) -> ImageData:
+    """The images of a folder, as `list_folder` or `list_tiny_imagenet` finds them, as RGB of one size.
 
-    What is left out and what is resized is logged. `cache` is a folder for the decoded images, outside `path`; a split
-    is decoded again when a file in it has been added, removed or changed (by size or time). Raises DataError for a
-    split or class that is missing or empty, and for a broken image; OSError where the folder cannot be read.
+    They have the folder's name, or another one. What is left out and what is resized is logged. `cache` is a folder for
+    the decoded images, outside `path`; a split is decoded again when a file in it has been added, removed or changed
+    (by size or time). Raises DataError for a split or class that is missing or empty, and for a broken image; OSError
+    where the folder cannot be read.
     """
     path = path.resolve()
-    listing = list_folder(path)
-    size, fit, background = preprocessing.image_size, preprocessing.fit, preprocessing.background
+    listing = list_tiny_imagenet(path) if is_tiny_imagenet(path) else list_folder(path)
+    preprocessing = preprocessing.with_size(listing.image_size)
+    size, fit, background = preprocessing.size, preprocessing.fit, preprocessing.background
     key = os.fsencode(f"{path}\0{size}\0{fit}\0{background}")
     place = cache / "folders" / hashlib.sha256(key).hexdigest()
     counts: Counter[str] = Counter()
@@ -43,7 +46,10 @@ def load_folder(path: Path, preprocessing: Preprocessing, cache: Path) -> ImageD
         counts.update(counted)
         return images, np.array([label for _, label in listing.files[split]], np.int64)
 
-    data = ImageData(as_text(path.name), *arrays("train"), *arrays("test"), tuple(map(as_text, listing.classes)))
+    splits = (*arrays("train"), *arrays("test"))
+    training, classes = len(splits[1]), tuple(map(as_text, listing.classes))
+    held_out = np.arange(training - listing.held_out, training) if listing.held_out else None
+    data = ImageData(name or as_text(path.name), *splits, classes, held_out=held_out, note=listing.note)
     if process_rank() == 0:
         if warning := listing.warning(path):
             logger.warning("%s", warning)
@@ -85,7 +91,7 @@ def _decode(paths: Sequence[Path], preprocessing: Preprocessing, target: Path) -
     file harms nobody. Raises DataError for a broken image and for a cache that cannot be written.
     """
     building = target.with_name(f"building-{uuid.uuid4().hex}")
-    size, counts = preprocessing.image_size, {"resized": 0, "not_square": 0}
+    size, counts = preprocessing.size, {"resized": 0, "not_square": 0}
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), size, size, 3)}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

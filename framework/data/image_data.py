@@ -2,8 +2,10 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +21,10 @@ Labels = npt.NDArray[np.int64]
 class ImageData:
     """Training and test images (N, H, W, C) as uint8, their labels (N,) as int64, and names.
 
-    The arrays may be memory maps. Raises DataError for a split that is empty, for shapes, types or labels that do not
-    fit each other, and for a class name that is used more than once.
+    `held_out` are the indices of the training images that the data set keeps for validation, ascending, where it does.
+    `note` is what a reader has to know of how the splits came about. The arrays may be memory maps. Raises DataError
+    for a split that is empty, for shapes, types or labels that do not fit each other, and for a class name that is used
+    more than once.
     """
 
     name: str
@@ -29,6 +33,8 @@ class ImageData:
     test_images: Images
     test_labels: Labels
     class_names: tuple[str, ...]
+    held_out: Labels | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         for split, images, labels in (
@@ -63,14 +69,19 @@ class ImageData:
         return len(self.class_names)
 
     def fingerprint(self) -> str:
-        """The SHA-256 of all images, labels and class names, in hexadecimal."""
+        """The SHA-256 of all images, labels and class names, and of what is held out, in hexadecimal."""
         digest = hashlib.sha256("\0".join(self.class_names).encode(errors="surrogateescape"))
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(str(array.shape).encode())
             for piece in chunks(array, 500):
                 digest.update(np.ascontiguousarray(piece).data)
+        if self.held_out is not None:
+            digest.update(self.held_out.tobytes())
         return digest.hexdigest()
 
 
-Named = ImageData | Path | str | None
+Arrays = Mapping[str, Any] | tuple[tuple[Any, Any], tuple[Any, Any]]
+"""Images and labels in memory, as `framework.data.arrays.in_memory` takes them."""
+
+Named = ImageData | Arrays | Path | str | None
 """A data set's name, a path ('./name' for a folder that is called like a data set), images in memory, or none."""

@@ -2,12 +2,16 @@
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from framework.data.image_data import Images
 from framework.data.preprocessing import Preprocessing, composite, fit_image
 from framework.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".webp", ".avif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".jp2"),
@@ -23,7 +27,7 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def read_image(path: Path, preprocessing: Preprocessing, channels: int = 3) -> Images:
-    """An image file as (image_size, image_size, channels), RGB or grey. Raises DataError as `decode_image` does."""
+    """An image file as (size, size, channels), RGB or grey. Raises DataError as `decode_image` does."""
     return fit_image(decode_image(path, preprocessing, channels), preprocessing)
 
 
@@ -32,23 +36,46 @@ def decode_image(path: Path, preprocessing: Preprocessing, channels: int = 3) ->
 
     Raises DataError, naming the file, if it is broken.
     """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read the image {path}: {error}") from error
+    return decode_bytes(content, path, preprocessing, channels)
+
+
+def decode_bytes(content: bytes, name: Path | str, preprocessing: Preprocessing, channels: int = 3) -> Images:
+    """What `decode_image` gives for a file of this content; errors call it by its name."""
     import cv2
 
     flag = cv2.IMREAD_COLOR_RGB if channels == 3 else cv2.IMREAD_GRAYSCALE
     try:
-        content = path.read_bytes()
         # a JPEG whose tail was never written decodes to grey without an error
         whole = content and (not content.startswith(JPEG_START) or JPEG_END in content)
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if whole else None
         rgba = None if image is None or preprocessing.background is None else _with_alpha(content)
     except (OSError, SyntaxError, cv2.error) as error:
-        raise DataError(f"cannot read the image {path}: {error}") from error
+        raise DataError(f"cannot read the image {name}: {error}") from error
     if image is None:
-        raise DataError(f"{path} is not an image, or a broken one")
+        raise DataError(f"{name} is not an image, or a broken one")
     if rgba is not None:
         image = composite(rgba, preprocessing.color)
         image = image if channels == 3 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return np.asarray(image, np.uint8).reshape(*image.shape[:2], channels)
+
+
+def as_png(image: "Images | Image.Image") -> bytes:
+    """An image in memory as the content of a file: uint8 (H, W) or (H, W, 1), 3 or 4, or one of Pillow's.
+
+    Raises DataError for another shape or type.
+    """
+    from PIL import Image, ImageOps
+
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,), (4,)):
+            raise DataError(f"an image is {image.dtype} {image.shape}; valid: uint8 (H, W), or (H, W, 1), 3 or 4")
+        image = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
+    ImageOps.exif_transpose(image).save(file := io.BytesIO(), "PNG")
+    return file.getvalue()
 
 
 def _with_alpha(content: bytes) -> Images | None:

@@ -1,26 +1,39 @@
 """From an image of any size to a square of a network's size: the one way of training, evaluation and prediction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from framework.config.declaration import parse_color
 from framework.data.image_data import Images
 
+DEFAULT_SIZE = 32
+"""Height and width in pixels where neither the user nor the images say one."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
     """Height and width in pixels, what becomes of images that are not square, and of transparent pixels.
 
+    Without an `image_size`, images that are all square and of one size keep it, and others become DEFAULT_SIZE.
     `fit` 'stretch' changes the proportions, 'crop' keeps the middle, 'pad' adds margins. Transparent pixels are
     composited on the `background`, a color as `parse_color` takes it, which also fills the margins; None leaves
     transparency out, as runs did that were trained before there was a background.
     """
 
-    image_size: int
+    image_size: int | None
     fit: str = "stretch"
     background: str | None = "white"
+
+    @property
+    def size(self) -> int:
+        """Height and width of images that do not keep their own."""
+        return self.image_size or DEFAULT_SIZE
+
+    def with_size(self, size: int = DEFAULT_SIZE) -> "Preprocessing":
+        """The same with an image size, which is `size` if none was set."""
+        return replace(self, image_size=self.image_size or size)
 
     @property
     def color(self) -> tuple[int, int, int]:
@@ -29,9 +42,9 @@ class Preprocessing:
 
 
 def fit_image(image: Images, preprocessing: Preprocessing) -> Images:
-    """An image (H, W, C) as (image_size, image_size, C): averaged where it shrinks, bilinear where it grows."""
+    """An image (H, W, C) as (size, size, C): averaged where it shrinks, bilinear where it grows."""
     height, width, channels = image.shape
-    size, short, long = preprocessing.image_size, min(height, width), max(height, width)
+    size, short, long = preprocessing.size, min(height, width), max(height, width)
     if preprocessing.fit == "stretch" or height == width:
         return _resized(image, size, size, shrinks=size < short)
     if preprocessing.fit == "crop":
@@ -47,8 +60,9 @@ def fit_image(image: Images, preprocessing: Preprocessing) -> Images:
 
 
 def fit_images(images: Images, preprocessing: Preprocessing) -> Images:
-    """Images (N, H, W, C) as (N, image_size, image_size, C); unchanged, and not copied, if they have the size."""
-    if images.shape[1:3] == (preprocessing.image_size,) * 2:
+    """Images (N, H, W, C) as (N, size, size, C); unchanged, and not copied, if they have or keep the size."""
+    height, width = images.shape[1:3]
+    if height == width and preprocessing.image_size in (None, height):
         return images
     return np.stack([fit_image(np.asarray(image), preprocessing) for image in images])
 
@@ -64,7 +78,7 @@ def resizing(images: int, resized: int, not_square: int, preprocessing: Preproce
     """What to say of `images`, of which so many are resized and so many not square; None if all have the size."""
     if not resized:
         return None
-    size = preprocessing.image_size
+    size = preprocessing.size
     said = f"{resized:,} of {images:,} images are resized to {size}x{size} pixels"
     if not not_square:
         return said

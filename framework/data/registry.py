@@ -1,41 +1,63 @@
-"""Data sets by name, and images at a path: one interface for all of them."""
+"""Data sets by name: ours, and those of installed packages; and images however a user names them.
+
+A package adds its own by the entry-point group `emberfield.datasets`, whose entries read
+`name = package.module:reader`.
+"""
 
 import logging
 import os
 import tempfile
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from framework.config.declaration import unknown
-from framework.data.cifar10 import load_cifar10
+from framework.data.arrays import in_memory
+from framework.data.at_path import load_path
+from framework.data.cifar import load_cifar
 from framework.data.digits import load_digits
 from framework.data.folder import load_folder
-from framework.data.image_data import ImageData, Named
-from framework.data.npz import load_npz
+from framework.data.idx import load_mnist
+from framework.data.image_data import Arrays, ImageData, Named
 from framework.data.preprocessing import Preprocessing
-from framework.errors import DataError, EmberfieldError
+from framework.data.svhn import load_svhn
+from framework.data.tiny_imagenet import obtain_tiny_imagenet
+from framework.errors import DataError
+from framework.run.environment import process_rank
 
 logger = logging.getLogger(__name__)
 
-Reader = Callable[[int, Path], ImageData]
-"""Reads a data set, its images brought to a height and width in pixels; may keep files in the cache folder."""
+GROUP = "emberfield.datasets"
+
+Reader = Callable[[Preprocessing, Path], ImageData]
+"""Reads a data set, its images brought to a size by `fit_images` or `fit_image`; may keep files in the cache folder."""
 
 _READERS: dict[str, Reader] = {}
 
 
 def register_dataset(name: str, reader: Reader) -> Reader:
-    """Gives a reader a name for `--dataset`; a later one of the same name replaces it."""
+    """Gives a reader a name for `--data`; a later one of the same name replaces it."""
     _READERS[name] = reader
     return reader
 
 
 def dataset_names() -> list[str]:
-    """Every registered name, sorted."""
-    return sorted(_READERS)
+    """Every registered name, sorted; plug-ins are listed without being loaded."""
+    return sorted({*_READERS, *(entry.name for entry in entry_points(group=GROUP))})
 
 
-register_dataset("cifar10", lambda image_size, cache: load_cifar10(cache / "cifar10", image_size))
-register_dataset("digits", lambda image_size, _: load_digits(image_size))
+register_dataset("cifar10", lambda preprocessing, cache: load_cifar("CIFAR-10", cache / "cifar10", preprocessing))
+register_dataset("cifar100", lambda preprocessing, cache: load_cifar("CIFAR-100", cache / "cifar100", preprocessing))
+register_dataset("digits", lambda preprocessing, _: load_digits(preprocessing))
+register_dataset("mnist", lambda preprocessing, cache: load_mnist("MNIST", cache / "mnist", preprocessing))
+register_dataset(
+    "fashion_mnist", lambda preprocessing, cache: load_mnist("Fashion-MNIST", cache / "fashion_mnist", preprocessing)
+)
+register_dataset("svhn", lambda preprocessing, cache: load_svhn(cache / "svhn", preprocessing))
+register_dataset(
+    "tiny_imagenet",
+    lambda preprocessing, cache: load_folder(obtain_tiny_imagenet(cache), preprocessing, cache, name="tiny_imagenet"),
+)
 
 
 def cache_folder() -> Path:
@@ -51,47 +73,53 @@ def cache_folder() -> Path:
         return Path(tempfile.gettempdir()) / f"emberfield-{os.getuid()}"
 
 
-def open_data(*, path: Path | None, dataset: str | None, preprocessing: Preprocessing, cache: Path) -> ImageData:
-    """The images at a path, or of a data set by name, as `preprocessing` says.
+def open_named(data: Named, preprocessing: Preprocessing, cache: Path | None = None) -> ImageData:
+    """Images as a user names them: a data set by name, a path as `load_path` takes it, arrays, or an ImageData.
 
-    A path is a folder of class folders, a folder that holds CIFAR-10's official cifar-10-batches-py, or a .npz file.
-    With neither, CIFAR-10 is downloaded; where it cannot be had, that is logged and the digits are taken, under their
-    own name. Raises DataError for images that cannot be had, EmberfieldError if both are given or the name is unknown.
+    A text is a name where there is such a data set, else a path. Without `data` CIFAR-10 is downloaded; where it cannot
+    be had, that is logged and the digits are taken, under their own name. An ImageData is taken as it is. `cache` is
+    the user's without one. Raises DataError for images that cannot be had.
     """
-    if path is not None and dataset is not None:
-        raise EmberfieldError(f"give --data {path} or --dataset {dataset}, not both")
-    if path is not None:
-        return _at(path, preprocessing, cache)
-    if dataset is not None:
-        if dataset not in _READERS:
-            raise EmberfieldError(unknown("data set", dataset, _READERS))
-        return _READERS[dataset](preprocessing.image_size, cache)
+    if isinstance(data, ImageData):
+        return data
+    images = _opened(data, preprocessing, cache or cache_folder())
+    if images.note and process_rank() == 0:
+        logger.info("%s: %s", images.name, images.note)
+    return images
+
+
+def _opened(data: Arrays | Path | str | None, preprocessing: Preprocessing, cache: Path) -> ImageData:
+    if data is None:
+        return _cifar10_or_digits(preprocessing, cache)
+    if isinstance(data, str) and data in dataset_names():
+        return _reader(data)(preprocessing, cache)
+    if not isinstance(data, (str, Path)):
+        return in_memory(data, preprocessing)
+    if isinstance(data, str) and os.sep not in data and not Path(data).exists():
+        raise DataError(f"there is no data at {data}: {unknown('data set', data, dataset_names())}, or a path")
+    return load_path(Path(data), preprocessing, cache)
+
+
+def _cifar10_or_digits(preprocessing: Preprocessing, cache: Path) -> ImageData:
     try:
-        return _READERS["cifar10"](preprocessing.image_size, cache)
+        return _reader("cifar10")(preprocessing, cache)
     except DataError as error:
         bar, notice = "!" * 78, "Going on with `digits` instead. Nothing below is a result on CIFAR-10."
         logger.warning("%s\n%s\n%s\n%s", bar, error, notice, bar)
-        return _READERS["digits"](preprocessing.image_size, cache)
+        return _reader("digits")(preprocessing, cache)
 
 
-def open_named(data: Named, preprocessing: Preprocessing, dataset: str | None = None) -> ImageData:
-    """Images as a user names them, preprocessed unless they are in memory; raises as `open_data` does."""
-    if isinstance(data, ImageData):
-        return data
-    if isinstance(data, str) and data in _READERS and dataset is None:
-        data, dataset = None, data
-    path = None if data is None else Path(data)
-    return open_data(path=path, dataset=dataset, preprocessing=preprocessing, cache=cache_folder())
-
-
-def _at(path: Path, preprocessing: Preprocessing, cache: Path) -> ImageData:
+def _reader(name: str) -> Reader:
+    """Raises DataError for a name that is registered twice, and a plug-in that cannot be loaded."""
+    entries = {entry.value: entry for entry in entry_points(group=GROUP, name=name)}
+    origins = [*(["this program"] if name in _READERS else []), *entries]
+    if len(origins) > 1:
+        raise DataError(f"the data set {name!r} is registered by {' and again by '.join(origins)}")
+    if name in _READERS:
+        return _READERS[name]
+    (entry,) = entries.values()
     try:
-        if (path / "cifar-10-batches-py").is_dir():
-            return load_cifar10(path, preprocessing.image_size, download=False)
-        if path.is_dir():
-            return load_folder(path, preprocessing, cache)
-        if path.is_file():
-            return load_npz(path, preprocessing)
-    except OSError as error:
-        raise DataError(f"cannot read {error.filename or path}: {error.strerror}") from error
-    raise DataError(f"there is no data at {path}: it takes a folder or a .npz file")
+        reader: Reader = entry.load()
+    except Exception as error:  # a module of someone else's can raise anything
+        raise DataError(f"the data set {entry.value!r} cannot be loaded: {type(error).__name__}: {error}") from error
+    return reader

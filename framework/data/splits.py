@@ -1,10 +1,43 @@
-"""The split of the training images into those that are trained on and those for validation."""
+"""Which images are for training, for validation and for testing."""
+
+from collections.abc import Collection
 
 import numpy as np
 
 from framework.data.image_data import Labels
 from framework.errors import EmberfieldError
 from framework.seeding import split_generator
+
+VALIDATION = ("val", "valid", "validation")
+"""The names that a split of validation images may have."""
+
+
+def assign_splits(present: Collection[str]) -> tuple[dict[str, str], str]:
+    """Which split of a data set is taken for 'train', for 'test' and, if it has one, for 'val'; and what to say of it.
+
+    Without a split 'test' the validation images are the test set.
+    """
+    validation = next((name for name in VALIDATION if name in present), None)
+    if validation is None:
+        return {"train": "train", "test": "test"}, ""
+    if "test" in present:
+        note = f"{validation} holds the validation images, unless --val-size draws some from train and {validation}"
+        return {"train": "train", "test": "test", "val": validation}, note
+    note = f"there is no test split: {validation} is the test set, and validation images are held out of train"
+    return {"train": "train", "test": validation}, note
+
+
+def draw_test_split(labels: Labels) -> tuple[Labels, Labels, str]:
+    """Indices for training and for testing of a data set without splits, both ascending, and what to say of them.
+
+    A fifth of each class is for testing: a function of the labels alone, whatever the seed of a training.
+    """
+    train, test = train_val_split(labels, len(labels) // 5, seed=0)
+    note = (
+        f"there are no train and test splits: a fifth of each class, {len(test):,} images, is the test set, always the "
+        f"same ones; {len(train):,} are left for training"
+    )
+    return train, test, note
 
 
 def train_val_split(labels: Labels, val_size: int, seed: int) -> tuple[Labels, Labels]:

@@ -38,7 +38,7 @@ def describe(config: Config, data: DataModule, network: nn.Module, device: torch
         arch=config.network.arch,
         arch_options=dict(config.network.arch_options),
         in_channels=data.data.channels,
-        image_size=config.data.image_size,
+        image_size=data.input_shape[1],
         class_names=list(data.data.class_names),
         mean=list(data.statistics.mean),
         std=list(data.statistics.std),

@@ -2,19 +2,28 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from ignite.metrics import Metric
 
 from framework.checkpoint.loaded_model import LoadedModel, require_same_classes
+from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import ImageData, Images
-from framework.data.image_file import read_image
+from framework.data.image_file import as_png, decode_bytes, read_image
 from framework.data.loader import evaluation_batch_size, evaluation_batches
+from framework.data.preprocessing import fit_image
 from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator, require_finite
 from framework.engine.tta import FlipTTA
 from framework.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    ImageLike = Path | str | Images | Image.Image
+    """An image as a user gives it: a file, an array, or one of Pillow's."""
 
 
 def evaluate_model(
@@ -46,24 +55,40 @@ def evaluate_model(
     return {name: float(value) for name, value in evaluator.state.metrics.items()}
 
 
-def predict_files(model: LoadedModel, paths: Sequence[Path]) -> Iterator[tuple[str, float]]:
-    """The most likely class of each image file and its probability, in batches, each as it comes.
+def predict_images(model: LoadedModel, images: "Sequence[ImageLike]") -> Iterator[tuple[str, float]]:
+    """The most likely class of each image and its probability, in batches, each as it comes.
 
-    Raises DataError, naming the file, for an image that cannot be read, after what stands before it.
+    Images are files or in memory, as `as_png` takes them. Raises DataError, naming the file, for one that cannot
+    be read, after what stands before it.
     """
     size = evaluation_batch_size(model.device)
-    for start in range(0, len(paths), size):
-        images, unreadable = [], None
-        for path in paths[start : start + size]:
+    for start in range(0, len(images), size):
+        pixels, unreadable = [], None
+        for image in images[start : start + size]:
             try:
-                images.append(read_image(path, model.metadata.preprocessing, model.metadata.in_channels))
+                pixels.append(_read(image, model.metadata))
             except DataError as error:
                 unreadable = error
                 break
-        if images:
-            yield from _classified(model, np.stack(images))
+        if pixels:
+            yield from _classified(model, np.stack(pixels))
         if unreadable is not None:
             raise unreadable
+
+
+def separate_images(images: "ImageLike | Sequence[ImageLike]") -> "Sequence[ImageLike]":
+    """One image or several as a sequence; an array is one where it is (H, W), or (H, W, C) with 1, 3 or 4 channels."""
+    if isinstance(images, np.ndarray):
+        one = images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
+        return [images] if one else list(images)
+    return images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
+
+
+def _read(image: "ImageLike", metadata: ModelMetadata) -> Images:
+    if isinstance(image, str | Path):
+        return read_image(Path(image), metadata.preprocessing, metadata.in_channels)
+    decoded = decode_bytes(as_png(image), "in memory", metadata.preprocessing, metadata.in_channels)
+    return fit_image(decoded, metadata.preprocessing)
 
 
 @torch.no_grad()

@@ -12,7 +12,8 @@ from framework.config import Config
 from framework.errors import EmberfieldError
 from framework.experiment.run import Run
 from framework.experiment.settings import SHORT, data_settings, preset_file, resolve_config, say_replaced
-from framework.run.environment import Check, check_libraries, choose_device, doctor
+from framework.run.environment import Check, choose_device, doctor
+from framework.run.process_state import isolated
 
 if TYPE_CHECKING:
     import click
@@ -57,6 +58,7 @@ class Experiment:
     report_sections: "Mapping[str, str | Section] | None" = None
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    @isolated()
     def train(
         self,
         out: Path | str | None = None,
@@ -72,12 +74,20 @@ class Experiment:
         `files` are JSON files of settings. A run that is finished is left as it is. Raises StoppedError when a signal
         ends it.
         """
-        check_libraries()
-
         from framework.experiment.training import run_training
 
         return run_training(self, out, settings, resume=resume, preset=preset, variant=variant, files=files)
 
+    def open_run(self, path: Path | str, *, data: "Named" = None, arch: str | None = None) -> Run:
+        """A run directory, finished or interrupted; `data` and `arch` are those of `Run`.
+
+        Raises RunDirectoryError if the folder holds no run.
+        """
+        run = Run(Path(path), self, data, arch)
+        _ = run.config  # refused unless it is one
+        return run
+
+    @isolated()
     def evaluate(
         self,
         network: "LoadedModel | Path | str",
@@ -91,29 +101,27 @@ class Experiment:
 
         With `tta` 'flip' averaged over each image's horizontal flip.
         """
-        model = self.load(network, arch=arch, device=device)
-
         from framework.experiment.evaluation import evaluate_model
         from framework.experiment.named_data import named_images
 
+        model = self.load(network, arch=arch, device=device)
         images = named_images(self, model, data)
         return evaluate_model(model, images, tta=tta, metrics=self.metrics() if self.metrics else None)
 
+    @isolated()
     def predict(
-        self,
-        network: "LoadedModel | Path | str",
-        images: Sequence[Path | str],
-        *,
-        arch: str | None = None,
-        device: str = "auto",
+        self, network: "LoadedModel | Path | str", images: Any, *, arch: str | None = None, device: str = "auto"
     ) -> Sequence[tuple[str, float]]:
-        """The most likely class of each image file, and its probability."""
+        """The most likely class of each image, and its probability.
+
+        Images are files, uint8 arrays (H, W), (H, W, 3) or (N, H, W, 3) and the like, or Pillow's.
+        """
+        from framework.experiment.evaluation import predict_images, separate_images
+
         model = self.load(network, arch=arch, device=device)
+        return list(predict_images(model, separate_images(images)))
 
-        from framework.experiment.evaluation import predict_files
-
-        return list(predict_files(model, [Path(image) for image in images]))
-
+    @isolated()
     def export(
         self,
         network: "LoadedModel | Path | str",
@@ -127,8 +135,6 @@ class Experiment:
 
         `format` is 'onnx', for a file .onnx, or 'torch', for a file .pt2.
         """
-        check_libraries()
-
         from framework.data.registry import open_named
         from framework.export.agreement import check_format, export_model
 
@@ -136,6 +142,7 @@ class Experiment:
         model = self.load(network, arch=arch, device="cpu")
         return export_model(model, open_named(data, model.metadata.preprocessing), format, Path(out))
 
+    @isolated()
     def report(
         self,
         run: Path | str,
@@ -150,12 +157,11 @@ class Experiment:
 
         `data` is where its images lie now, if not where they were.
         """
-        check_libraries()
-
         from framework.experiment.reporting import write_report
 
-        return write_report(self, Run(Path(run)), out, data=data, readme_url=readme_url, arch=arch, device=device)
+        return write_report(self.open_run(run, data=data, arch=arch), out, readme_url=readme_url, device=device)
 
+    @isolated()
     def summary(self, arch: str | None = None, *, as_json: bool = False, **given: Any) -> str:
         """The layers of a network with their receptive field and cost, and the constraints on it.
 
@@ -178,6 +184,7 @@ class Experiment:
 
         return doctor([cache_folder(), Path.cwd()])
 
+    @isolated()
     def verify_resume(
         self, *, kills: int = 3, preset: str | None = None, files: Sequence[Path] = (), **settings: Any
     ) -> None:
@@ -205,12 +212,11 @@ class Experiment:
             say_replaced(resolve_config(self.defaults, None, chosen, {}), config)
         return config
 
+    @isolated()
     def load(
         self, network: "LoadedModel | Path | str", *, arch: str | None = None, device: str = "auto"
     ) -> "LoadedModel":
         """A trained network on a device, in evaluation mode."""
-        check_libraries()
-
         from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained
 
         if isinstance(network, LoadedModel):

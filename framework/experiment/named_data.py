@@ -1,6 +1,5 @@
 """The images that a trained network is tested on: those that the user names, or those of its run."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framework.checkpoint.loaded_model import LoadedModel
@@ -15,13 +14,13 @@ if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
 
 
-def named_images(experiment: "Experiment", model: LoadedModel, data: Named, dataset: str | None = None) -> ImageData:
-    """The images of a path or data set that the user names; with neither, those that the network was trained on.
+def named_images(experiment: "Experiment", model: LoadedModel, data: Named) -> ImageData:
+    """The images that the user names; without them, those that the network was trained on.
 
-    Raises DataError as `open_data` does, and for a run's images that are gone or other ones.
+    Raises DataError as `open_named` does, and for a run's images that are gone or other ones.
     """
-    if data is not None or dataset is not None:
-        return open_named(data, model.metadata.preprocessing, dataset)
+    if data is not None:
+        return open_named(data, model.metadata.preprocessing)
     run = next((RunDirectory(path) for path in model.source.parents[:2] if RunDirectory(path).config.is_file()), None)
     try:
         images = _trained_on(experiment, saved_config(run.config).data if run else DataConfig(), model)
@@ -34,7 +33,7 @@ def named_images(experiment: "Experiment", model: LoadedModel, data: Named, data
 
 def own_images(experiment: "Experiment", data: DataConfig) -> ImageData | None:
     """An experiment's own images, unless the settings name others."""
-    if experiment.data is None or data.data or data.dataset:
+    if experiment.data is None or data.data:
         return None
     return experiment.data() if callable(experiment.data) else experiment.data
 
@@ -56,8 +55,7 @@ def _trained_on(experiment: "Experiment", data: DataConfig, model: LoadedModel) 
     """
     if (images := own_images(experiment, data)) is not None:
         return images
-    named, kept = data.data or data.dataset, model.metadata.data
-    if not named and kept not in dataset_names():
+    kept = model.metadata.data
+    if not data.data and kept not in dataset_names():
         raise DataError(f"the run was trained on {printable(kept)}, which has no name here")
-    path = Path(data.data) if data.data else None
-    return open_named(path, model.metadata.preprocessing, data.dataset if named else kept)
+    return open_named(data.data or kept, model.metadata.preprocessing)

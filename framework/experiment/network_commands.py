@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
 
 FILE = click.Path(path_type=Path)
-DATA = [
-    click.Option(["--data"], help="a folder, a .npz file, or a data set by name"),
-    click.Option(["--dataset"], help="a data set by name"),
-]
+DATA = click.Option(["--data"], help="a data set by name, a folder, or a .npz file")
 ARCH = click.Option(["--arch"], help="for --pretrained, and for a run of an architecture that is not registered")
 DEVICE = click.Option(["--device"], default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
 NETWORK = [
@@ -43,20 +40,18 @@ def named_network(
     )
 
 
-@click.command("evaluate", cls=SettingsCommand, params=[*NETWORK, *DATA, DEVICE], short_help="Test a trained network.")
+@click.command("evaluate", cls=SettingsCommand, params=[*NETWORK, DATA, DEVICE], short_help="Test a trained network.")
 @click.option("--tta", type=click.Choice(["flip"]), help="test-time augmentation: average over the horizontal flip")
 @click.pass_obj
-def evaluate_command(
-    experiment: Experiment, /, data: str | None, dataset: str | None, tta: str | None, **named: Any
-) -> None:
+def evaluate_command(experiment: Experiment, /, data: str | None, tta: str | None, **named: Any) -> None:
     """Test a network of a run, of a checkpoint, or with published weights, on test images.
 
-    Those of the data that it was trained on, unless --data or --dataset names others.
+    Those of the data that it was trained on, unless --data names others.
     """
     model = named_network(experiment, **named)
     from framework.experiment.named_data import named_images
 
-    images = named_images(experiment, model, data, dataset)
+    images = named_images(experiment, model, data)
     click.echo(f"checkpoint {model.source}\ndata {printable(images.name)}, {len(images.test_labels)} test images")
     if tta:
         click.echo(f"test-time augmentation {tta}")
@@ -71,20 +66,18 @@ def evaluate_command(
 @click.pass_obj
 def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: Any) -> None:
     """Name the class of each image file, with the network's confidence."""
-    from framework.experiment.evaluation import predict_files
+    from framework.experiment.evaluation import predict_images
 
-    found = predict_files(named_network(experiment, **named), images)
+    found = predict_images(named_network(experiment, **named), images)
     for image, (class_name, confidence) in zip(images, found, strict=True):
         click.echo(f"{printable(str(image))}  {printable(class_name)}  {100 * confidence:.1f} %")
 
 
-@click.command("export", params=[*NETWORK, *DATA], short_help="Write a trained network for other programs.")
+@click.command("export", params=[*NETWORK, DATA], short_help="Write a trained network for other programs.")
 @click.option("--format", required=True, type=click.Choice(["onnx", "torch"]), help="of the file")
 @click.option("--out", required=True, type=FILE, help="a .onnx file, or .pt2 for torch")
 @click.pass_obj
-def export_command(
-    experiment: Experiment, /, format: str, out: Path, data: str | None, dataset: str | None, **named: Any
-) -> None:
+def export_command(experiment: Experiment, /, format: str, out: Path, data: str | None, **named: Any) -> None:
     """Write a network as ONNX or torch.export's .pt2, checked against PyTorch on images.
 
     It takes float32 images (N, C, H, W) from 0 to 1, normalises them itself, and gives logits; N is free. It is checked
@@ -95,7 +88,7 @@ def export_command(
 
     check_format(format, out)
     model = named_network(experiment, **named, device="cpu")
-    images = open_named(data, model.metadata.preprocessing, dataset or (None if data else "digits"))
+    images = open_named(data or "digits", model.metadata.preprocessing)
     agreed = experiment.export(model, out, format, data=images)
     click.echo(f"network {model.source}")
     click.echo(f"checked on {agreed.images:,} images of {printable(images.name)}")

@@ -4,13 +4,11 @@ import json
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.manager import checkpoint_paths
-from framework.config import Config
 from framework.data.data_module import setup
-from framework.data.image_data import Named
 from framework.data.loader import evaluation_batch_size
 from framework.errors import EmberfieldError, RunDirectoryError
 from framework.experiment.named_data import named_images, require_same_images
@@ -23,20 +21,8 @@ from framework.report.provenance import provenance
 from framework.report.sections import Evidence, report_text
 from framework.run.directory import RunDirectory, require_own_files, write_text
 
-if TYPE_CHECKING:
-    from framework.experiment.experiment import Experiment
 
-
-def write_report(
-    experiment: "Experiment",
-    run: Run,
-    out: Path | str | None,
-    *,
-    data: Named,
-    readme_url: str | None,
-    arch: str | None,
-    device: str,
-) -> tuple[Path, Path]:
+def write_report(run: Run, out: Path | str | None, *, readme_url: str | None, device: str) -> tuple[Path, Path]:
     """What `Experiment.report` says. The weights are those that the run reports.
 
     Raises RunDirectoryError for a folder that holds no run, CheckpointError for a run without a checkpoint, DataError
@@ -48,11 +34,11 @@ def write_report(
         )
     if run.path.is_dir():
         require_own_files(run.path)
-    config, environment = run.config, read_environment(run.directory)
-    files = run.directory
+    files, experiment = run.directory, run.experiment
+    environment = read_environment(files)
     source = read_source(files, environment["source"])
     summary, transforms, log = map(read_file, (files.torchsummary, files.transforms, files.training_log))
-    reported = read_run(experiment, run, config, data, arch, device)
+    reported = read_run(run, device)
     folder = run.path / "report" if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,14 +68,13 @@ def write_report(
     return markdown, page
 
 
-def read_run(
-    experiment: "Experiment", run: Run, config: Config, data: Named, arch: str | None, device: str
-) -> ReportedRun:
+def read_run(run: Run, device: str = "auto") -> ReportedRun:
     """A run's network, on its images. Raises as `write_report` does."""
-    model = experiment.load(run.path, arch=arch, device=device)
+    experiment, config = run.experiment, run.config
+    model = experiment.load(run.path, arch=run.arch, device=device)
     checkpoint = load_checkpoint(next(iter(checkpoint_paths(run.directory)), model.source))
-    images = named_images(experiment, model, data)
-    if data is not None:
+    images = named_images(experiment, model, run.data)
+    if run.data is not None:
         require_same_images(images, model)
     module = setup(config, images)
     predictions = predict(

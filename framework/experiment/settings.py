@@ -3,20 +3,21 @@
 import json
 import logging
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework.config import Config, differences, saved_config
 from framework.config.declaration import unknown
-from framework.config.renamed import PRESETS
-from framework.data.registry import dataset_names
+from framework.config.renamed import PRESETS, as_path
 from framework.errors import EmberfieldError, RunDirectoryError
 from framework.run.directory import RunDirectory
 from framework.run.printable import printable
 
 if TYPE_CHECKING:
     from framework.checkpoint.networks import Networks
+    from framework.experiment.experiment import Experiment
 
 logger = logging.getLogger(__name__)
 
@@ -40,17 +41,11 @@ def preset_file(folder: Path | None, name: str) -> Path:
 
 
 def data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings whose 'data' may be the name of a data set, as those of a configuration: one of data and dataset."""
-    settings = dict(settings)
-    if settings.get("data") is not None:
-        name = str(settings.pop("data"))
-        if not name:
-            raise EmberfieldError("--data is empty; it takes a folder, a .npz file, or a data set by name")
-        key, other = ("dataset", "data") if name in dataset_names() else ("data", "dataset")
-        settings = {other: None} | settings | {key: name}
-    elif settings.get("dataset") is not None:
-        settings = {"data": None} | settings
-    return settings
+    """Settings whose 'data' may be a Path, as those of a configuration, where a text may be a name too."""
+    data = settings.get("data")
+    if data == "":
+        raise EmberfieldError("--data is empty; it takes a folder, a .npz file, or a data set by name")
+    return {**settings, "data": as_path(str(data))} if isinstance(data, Path) else dict(settings)
 
 
 def resolve_config(
@@ -105,10 +100,16 @@ def require_named(config: Config, named: Config, networks: "Networks", folder: P
             )
 
 
-def resume_command(launcher: Sequence[str], folder: Path, config: Config, networks: "Networks") -> str:
-    """The command that goes on with a run in a folder, with the code that `require_named` asks for."""
+def how_to_resume(experiment: "Experiment", folder: Path, config: Config) -> str:
+    """The command that goes on with a run in a folder, with the code that `require_named` asks for.
+
+    In a notebook, the call of a method.
+    """
     from framework.checkpoint.networks import is_registered
 
+    if not hasattr(sys.modules["__main__"], "__file__"):
+        return f"train({str(folder)!r}, resume=True)"
+    launcher, networks = experiment.launcher, experiment.package()
     arch, teachers = config.network.arch, config.optimization.teacher_arch
     words = ["python", *launcher, "--resume", "--out", str(folder)]
     words += [] if is_registered(networks, arch) else ["--arch", arch]

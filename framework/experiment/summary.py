@@ -10,6 +10,7 @@ from torch import nn
 
 from framework.checkpoint.networks import Networks, create_network
 from framework.config import Config
+from framework.data.preprocessing import DEFAULT_SIZE
 from framework.data.registry import dataset_names
 from framework.errors import EmberfieldError
 from framework.experiment.settings import preset_names
@@ -43,7 +44,7 @@ def summary(
     if pretrained:
         network, shape = _published(networks, config, settings.get("image_size"), classes, channels)
     else:
-        shape = _shape(channels or 3, config.data.image_size)
+        shape = _shape(channels or 3, config.data.image_size or DEFAULT_SIZE)
         network = create_network(
             networks, config.network.arch, config.network.arch_options, num_classes=classes or 10, in_channels=shape[0]
         )
@@ -89,8 +90,8 @@ def listing(experiment: "Experiment") -> str:
         f"  --arch {name} --pretrained    test accuracy {100 * published.test_accuracy:.2f} %"
         for name, published in sorted(networks.PRETRAINED.items())
     ]
-    lines += ["data sets", *(f"  --dataset {name}" for name in dataset_names())]
-    lines += ["  --data FOLDER    train/<class>/*.png and test/<class>/*.png, or jpg"]
+    lines += ["data sets", *(f"  --data {name}" for name in dataset_names())]
+    lines += ["  --data FOLDER    train/<class>/* and test/<class>/*, and other forms: see docs/guides/data.md"]
     lines += ["  --data FILE.npz  x_train, y_train, x_test, y_test"]
     lines += ["presets", *(f"  --preset {name}" for name in preset_names(experiment.presets))]
     return "\n".join(lines)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,8 +15,9 @@ from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.resume import require_resumable, resume_point
 from framework.config import Config
 from framework.config.declaration import unknown
-from framework.data.data_module import DataModule, setup
+from framework.data.data_module import DataModule, preprocessing_of, setup
 from framework.data.image_data import ImageData
+from framework.data.registry import open_named
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
 from framework.engine.network_trial import require_trainable_network
@@ -24,7 +26,7 @@ from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import changed_code, describe, record_results, record_start, resumed_lines
 from framework.experiment.named_data import own_images
 from framework.experiment.run import Run
-from framework.experiment.settings import require_named, resume_command
+from framework.experiment.settings import how_to_resume, require_named
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
 from framework.inspection import check, parameter_count, require
 from framework.inspection.constraints import Finding
@@ -53,9 +55,9 @@ def run_training(
     files: Sequence[Path],
 ) -> Run:
     """What `Experiment.train` says; 'data' of the `settings` may be images in memory."""
-    images = None
-    if isinstance(settings.get("data"), ImageData):
-        images, settings = settings["data"], {name: value for name, value in settings.items() if name != "data"}
+    given = None
+    if not isinstance(settings.get("data"), (str, Path, NoneType)):
+        given, settings = settings["data"], {name: value for name, value in settings.items() if name != "data"}
     if variant is not None:
         if variant not in experiment.variants:
             raise EmberfieldError(unknown("variant", variant, experiment.variants))
@@ -65,7 +67,7 @@ def run_training(
     folder = Path("runs") if out is None else Path(out)  # without --out only the first process has one
     if resume and folder.is_dir():
         require_own_files(folder)
-    begun = Run(folder) if resume and RunDirectory(folder).config.is_file() else None
+    begun = Run(folder, experiment, given) if resume and RunDirectory(folder).config.is_file() else None
     try:
         config = experiment.settings(settings, preset=preset, files=files, run=begun)
     except RunDirectoryError:
@@ -88,13 +90,14 @@ def run_training(
             extensions = Extensions(
                 loss_terms=experiment.loss_terms, metrics=experiment.metrics, handlers=experiment.handlers
             )
-            images = own_images(experiment, config.data) if images is None else images
+            images = (
+                own_images(experiment, config.data) if given is None else open_named(given, preprocessing_of(config))
+            )
             try:
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
-                command = resume_command(experiment.launcher, folder, config, experiment.package())
-                raise StoppedError(f"{stopped}; to go on: {command}") from None
-    return Run(folder)
+                raise StoppedError(f"{stopped}; to go on: {how_to_resume(experiment, folder, config)}") from None
+    return Run(folder, experiment, given)
 
 
 def train(
@@ -117,6 +120,8 @@ def train(
     device = choose_device(config.machine.device)
     with init_distributed(device, config.training.batch_size) as processes:
         data = setup(config, images, rank=processes.rank, world_size=processes.world_size)
+        if config.data.image_size is None:
+            config = config.updated({"image_size": data.input_shape[1]})
         if processes.is_main and data.shared_warning:
             logger.warning("%s: %s", data.data.name, data.shared_warning)
         network, findings = build_network(config, data, networks, device)
@@ -164,7 +169,7 @@ def announce(
     device: torch.device,
 ) -> None:
     """Logs what is about to be trained, on what, and where it goes."""
-    images, side = data.data, config.data.image_size
+    images, side = data.data, data.input_shape[1]
     counts = (f"{len(group):,}" for group in (data.sampler.indices, data.held_out, images.test_labels))
     held = sum(finding.holds for finding in findings)
     parameters, threads = f"{parameter_count(network):,}", torch.get_num_threads()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ def frequent_confusions(
     return [(class_names[true], class_names[said], int(wrong[true, said])) for true, said in pairs if wrong[true, said]]
 
 
-def save_confusion(path: Path, confusion: npt.NDArray[np.int64], class_names: Sequence[str]) -> None:
+def save_confusion(path: Path | BinaryIO, confusion: npt.NDArray[np.int64], class_names: Sequence[str]) -> None:
     """Saves the confusion matrix as a PNG, coloured by the share of each true class."""
     number = len(class_names)
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)

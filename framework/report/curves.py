@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from framework.report.drawing import saved_figure
 from framework.run.history import EpochMetrics
 
 
-def save_curves(path: Path, history: Sequence[EpochMetrics], title: str) -> None:
+def save_curves(path: Path | BinaryIO, history: Sequence[EpochMetrics], title: str) -> None:
     """Saves loss and accuracy over the epochs, of training and validation, and the learning rate, as a PNG.
 
     `title` names the network and the data. The training figures are measured on augmented images while the weights

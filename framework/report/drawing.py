@@ -1,19 +1,45 @@
 """How pictures are drawn by matplotlib: without a window, and with every name as it is."""
 
 import contextlib
+import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A PNG that a notebook shows where it is the value of a cell."""
+
+    png: bytes
+
+    @classmethod
+    def of(cls, save: "Callable[[BinaryIO], object]") -> "Picture":
+        """What a function saves into the file that it is given."""
+        save(file := io.BytesIO())
+        return cls(file.getvalue())
+
+    def save(self, path: Path | str) -> Path:
+        """Writes the file."""
+        Path(path).write_bytes(self.png)
+        return Path(path)
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+    def __repr__(self) -> str:
+        return f"Picture({len(self.png):,} bytes of PNG)"
+
+
 @contextmanager
-def saved_figure(path: Path, inches: tuple[float, float], dpi: int = 85) -> "Iterator[Figure]":
+def saved_figure(path: Path | BinaryIO, inches: tuple[float, float], dpi: int = 85) -> "Iterator[Figure]":
     """An empty figure, saved as a PNG at the end.
 
     Texts are taken literally: `$`, `^` and `_` are not read as mathematics.
@@ -25,7 +51,7 @@ def saved_figure(path: Path, inches: tuple[float, float], dpi: int = 85) -> "Ite
     with matplotlib.rc_context({"text.parse_math": False}):
         figure = Figure(figsize=inches, layout="constrained")
         yield figure
-        figure.savefig(path, dpi=dpi, pil_kwargs={"optimize": True})
+        figure.savefig(path, format="png", dpi=dpi, pil_kwargs={"optimize": True})
 
 
 def _import() -> None:

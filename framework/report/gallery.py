@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,9 @@ def shortened(text: str, longest: int = 14) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def save_gallery(path: Path, rows: Sequence[Sequence[npt.NDArray[Any]]], captions: Sequence[Sequence[str]]) -> None:
+def save_gallery(
+    path: Path | BinaryIO, rows: Sequence[Sequence[npt.NDArray[Any]]], captions: Sequence[Sequence[str]]
+) -> None:
     """Saves rows of images (H, W, C), C 1 or 3, uint8 or floats from 0 to 1, each under its caption, as a PNG."""
     columns = max(map(len, rows))
     lines = max(caption.count("\n") + 1 for row in captions for caption in row)
@@ -40,11 +42,11 @@ def caption(predictions: Predictions, image: int) -> str:
     """Predicted class and confidence of an image, and its true class."""
     names = predictions.class_names
     said, true = names[int(predictions.classes[image])], names[int(predictions.labels[image])]
-    return f"{shortened(said)} {100 * predictions.confidences[image]:.0f} %\n({shortened(true)})"
+    return f"{shortened(said)} {100 * predictions.confidences[image]:.0f} %\ntrue: {shortened(true)}"
 
 
 def save_mistakes(
-    path: Path, images: npt.NDArray[np.uint8], predictions: Predictions, *, most: int = 32, columns: int = 8
+    path: Path | BinaryIO, images: npt.NDArray[np.uint8], predictions: Predictions, *, most: int = 32, columns: int = 8
 ) -> int:
     """Saves the most confident mistakes among images (N, H, W, C) as a PNG; the number shown.
 

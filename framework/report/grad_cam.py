@@ -6,6 +6,7 @@ and cut off at zero (equation 2).
 """
 
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from framework.data.statistics import Statistics, normalize
 from framework.inspection.last_feature_map import run_to_last_feature_map
-from framework.report.gallery import caption, save_gallery
+from framework.report.gallery import caption, save_gallery, shortened
 from framework.report.predictions import Predictions
 
 
@@ -36,7 +37,7 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
 
 
 def save_grad_cam(
-    path: Path,
+    path: Path | BinaryIO,
     model: nn.Module,
     images: npt.NDArray[np.uint8],
     predictions: Predictions,
@@ -44,21 +45,26 @@ def save_grad_cam(
     statistics: Statistics,
     device: torch.device,
     most: int = 8,
+    columns: int = 8,
 ) -> int:
     """Saves the most confident mistakes with where the predicted, then the true class was seen; the number shown.
 
     `images` are (N, H, W, C). Without mistakes nothing is saved.
     """
     wrong = predictions.mistakes()[:most]
-    if not wrong.size:
-        return 0
-    batch = normalize(torch.from_numpy(images[wrong]).to(device), statistics)
-    rows, captions = [list(images[wrong])], [[caption(predictions, image) for image in wrong.tolist()]]
-    for classes, text in ((predictions.classes, "predicted"), (predictions.labels, "true")):
-        maps = grad_cam(model, batch, torch.from_numpy(classes[wrong]).to(device)).cpu().numpy()
-        rows.append([_overlaid(image, heat) for image, heat in zip(images[wrong], maps, strict=True)])
-        captions.append([f"for the {text} class"] * len(wrong))
-    save_gallery(path, rows, captions)
+    rows: list[list[npt.NDArray[Any]]] = []
+    captions: list[list[str]] = []
+    for start in range(0, len(wrong), columns):
+        part = wrong[start : start + columns]
+        batch = normalize(torch.from_numpy(images[part]).to(device), statistics)
+        rows.append(list(images[part]))
+        captions.append([caption(predictions, image) for image in part.tolist()])
+        for classes in (predictions.classes, predictions.labels):
+            maps = grad_cam(model, batch, torch.from_numpy(classes[part]).to(device)).cpu().numpy()
+            rows.append([_overlaid(image, heat) for image, heat in zip(images[part], maps, strict=True)])
+            captions.append([f"where {shortened(predictions.class_names[number])}" for number in classes[part]])
+    if rows:
+        save_gallery(path, rows, captions)
     return len(wrong)
 
 

@@ -21,8 +21,12 @@ LONG = 24 * 3600
 
 
 def show_progress(trainer: Engine) -> None:
-    """A progress bar for each epoch, if standard error is a terminal; gone before the epoch's line is printed."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    """A progress bar for each epoch, on a terminal or in a notebook; gone before the epoch's line is printed.
+
+    It is text, which a notebook shows without further packages.
+    """
+    notebook = type(sys.stderr).__module__.startswith("ipykernel")
+    if sys.stderr is None or not (notebook or sys.stderr.isatty()):
         return
     state, bars = trainer.state, list[Any]()
 

@@ -82,8 +82,9 @@ class Stop:
             yield item
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        for each in self._former:
-            signal.signal(each, signal.SIG_DFL)  # a second signal ends the process at once
+        in_notebook = "ipykernel" in sys.modules
+        for each, former in self._former.items():  # a second signal ends the process at once; a notebook stays alive
+            signal.signal(each, former if in_notebook else signal.SIG_DFL)
         self.asked = signal.Signals(number).name
         if self._waiting:
             self.check()

@@ -10,7 +10,7 @@ SOAK = bool(os.environ.get("EMBERFIELD_SOAK"))
 
 
 def test_the_shares_of_a_step_are_all_of_it_and_are_kept(tmp_path: Path) -> None:
-    options = ("--dataset", "digits", "--steps", "2", "--repeats", int(SOAK))  # start-up takes processes of its own
+    options = ("--data", "digits", "--steps", "2", "--repeats", int(SOAK))  # start-up takes processes of its own
     printed = run(main, *map(str, options), "--results", tmp_path)
     shares = {name: float(share.removesuffix(" %")) for name, _, share in table_rows(printed)[2 * SOAK :]}
     assert list(shares) == ["step", "its batch", "all around"]

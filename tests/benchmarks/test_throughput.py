@@ -10,7 +10,7 @@ from benchmarks.baselines.__main__ import main as baseline_main
 from benchmarks.throughput import BARE, PEERS, SEARCH, Case, cases, compare, main
 from tests.benchmarks.running import run, table_rows
 
-SMALLEST = ("--dataset", "digits", "--device", "cpu", "--steps", "1", "--warmup", "1", "--batch-size", "4")
+SMALLEST = ("--data", "digits", "--device", "cpu", "--steps", "1", "--warmup", "1", "--batch-size", "4")
 
 
 @pytest.mark.parametrize("baseline", BASELINES)

@@ -17,7 +17,7 @@ from tests.framework.experiment.running import ROOT, run
 from tests.reliability.processes import TRAIN, finish, said, server
 
 QUICK = ("--epochs", "1", "--limit-batches", "1")
-ON_DATA = tuple(option for option in TRAIN if option not in ("--dataset", "digits"))
+ON_DATA = tuple(option for option in TRAIN if option not in ("--data", "digits"))
 ODD = ("a$b^c_d%e", "$\\frac^$", "n" * 255, os.fsdecode(b"caf\xe9"))
 
 
@@ -123,10 +123,10 @@ def test_a_name_that_is_too_long_is_one_line(length: int, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     name = "n" * length
     commands = (
-        ("train", "--dataset", "digits", "--out", name),
-        ("train", "--dataset", "digits", "--out", name, "--resume"),
+        ("train", "--data", "digits", "--out", name),
+        ("train", "--data", "digits", "--out", name, "--resume"),
         ("train", "--data", name, "--out", "unused"),
-        ("evaluate", "--dataset", "digits", "--checkpoint", name),
+        ("evaluate", "--data", "digits", "--checkpoint", name),
         ("report", name),
     )
     for command in commands:

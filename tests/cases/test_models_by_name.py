@@ -25,7 +25,7 @@ TOO_SMALL = {"alexnet": 63, "inception_v3": 75, "maxvit_t": 224} | {
 
 FEW = ["inception_v3", "regnet_y_400mf", "resnet18"]
 DRY = ("--no-constraints", "--epochs", "1", "--batch-size", "16", "--limit-batches", "1", "--transforms", "[]",
-       "--device", "cpu", "--precision", "float32", "--dataset", "digits")  # fmt: skip
+       "--device", "cpu", "--precision", "float32", "--data", "digits")  # fmt: skip
 
 
 def try_on_meta(model: str, side: int) -> None:

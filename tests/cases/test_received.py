@@ -81,7 +81,7 @@ def test_a_network_of_ones_own_resumes_once_it_is_named(
     tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from framework.config import Config
-    from framework.experiment.settings import resume_command
+    from framework.experiment.settings import how_to_resume
 
     (tmp_path / "brought.py").write_text(
         "from torch import nn\n"
@@ -94,7 +94,7 @@ def test_a_network_of_ones_own_resumes_once_it_is_named(
     (tmp_path / "run" / "results.json").unlink()
     refused(run("--resume", "--out", tmp_path / "run"), 4)
     config = Config().updated({"arch": "brought:make"})
-    words = resume_command(("-m", "recipes.s7_cifar"), tmp_path / "run", config, EXPERIMENT.package()).split()
+    words = how_to_resume(EXPERIMENT, tmp_path / "run", config).split()
     assert words[:3] == ["python", "-m", "recipes.s7_cifar"] and "--arch" in words
     assert run(*words[3:]).exit_code == 0
     assert run("evaluate", "--checkpoint", tmp_path / "run", "--arch", "brought:make", *command[:2]).exit_code == 0

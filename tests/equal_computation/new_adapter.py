@@ -38,9 +38,9 @@ def step_loss(output: Any) -> float:
 
 def evaluations(folder: Path) -> list[float]:
     """Loss and accuracy on the held-out images after each epoch, then on the test images, of a finished run."""
-    from framework.experiment import Run
+    from recipes.s7_cifar import EXPERIMENT
 
-    run = Run(folder / "run")
+    run = EXPERIMENT.open_run(folder / "run")
     validations = [epoch[name] for epoch in run.history for name in ("val_loss", "val_accuracy")]
     return [*validations, run.results["test_loss"], run.results["test_accuracy"]]
 

@@ -55,7 +55,7 @@ def test_evaluate_gives_the_old_figures_and_changes_nothing(
     runs: Path, network: str, options: tuple[str, ...], figure: str
 ) -> None:
     before, expected = snapshot(runs), EXPECTED[network]
-    result = run("evaluate", "--checkpoint", runs / network, "--dataset", "digits", "--device", "cpu", *options)
+    result = run("evaluate", "--checkpoint", runs / network, "--data", "digits", "--device", "cpu", *options)
     (loss,) = re.findall(r"test loss ([\d.]+)", result.output)
     (accuracy,) = re.findall(r"test accuracy ([\d.]+) %", result.output)
     assert float(accuracy) / 100 == pytest.approx(expected[figure], abs=1e-4)
@@ -113,13 +113,13 @@ def test_an_old_network_teaches_a_new_one(runs: Path, tmp_path: Path, network: s
     """Named as a run or as the copy that a run kept; the new run's own copy gives the teacher's figures."""
     before, out = snapshot(runs), tmp_path / "new"
     run(
-        *("train", "--dataset", "digits", "--device", "cpu", "--precision", "float32", "--out", out),
+        *("train", "--data", "digits", "--device", "cpu", "--precision", "float32", "--out", out),
         *("--arch", "c1c2c3c40", "--arch-options", '{"widths": [4, 8, 8, 16]}', "--batch-size", "16"),
         *("--epochs", "1", "--limit-batches", "2", "--val-size", "145", "--distill-alpha", "0.5"),
         *("--distill-temperature", "2", "--teacher", runs / network),
     )
     (kept,) = out.rglob("teacher*.pt")
-    result = run("evaluate", "--checkpoint", kept, "--dataset", "digits", "--device", "cpu")
+    result = run("evaluate", "--checkpoint", kept, "--data", "digits", "--device", "cpu")
     (loss,) = re.findall(r"test loss ([\d.]+)", result.output)
     assert float(loss) == pytest.approx(EXPECTED["finished"]["test_loss"], abs=2e-4)
     assert snapshot(runs) == before

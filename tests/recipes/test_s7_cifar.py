@@ -84,7 +84,7 @@ def test_a_run_directory_holds_what_was_done(finished: tuple[Path, str]) -> None
 
 def test_evaluate_gives_the_reported_figure(finished: tuple[Path, str]) -> None:
     folder, _ = finished
-    whole = run("evaluate", "--checkpoint", folder, "--dataset", "digits", "--device", "cpu")
+    whole = run("evaluate", "--checkpoint", folder, "--data", "digits", "--device", "cpu")
     assert whole.exit_code == 0
     assert "data digits, 360 test images" in whole.output
     reported = json.loads((folder / "results.json").read_text())["test_accuracy"]
@@ -167,7 +167,7 @@ def test_a_resume_with_other_data_is_refused(finished: tuple[Path, str], tmp_pat
     )
     before = snapshot(folder)
     settings = json.loads((folder / "config.json").read_text())
-    settings["data"] |= {"dataset": None, "data": str(data)}
+    settings["data"] |= {"data": str(data)}
     (tmp_path / "config.json").write_text(json.dumps(settings))
     result = run("--out", folder, "--resume", "--config", tmp_path / "config.json")
     assert result.exit_code == 4
@@ -236,16 +236,16 @@ def test_absent_cuda_is_named(tmp_path: Path) -> None:
 
 def test_checkpoints_that_cannot_be_used_are_named(finished: tuple[Path, str], tmp_path: Path) -> None:
     folder, _ = finished
-    other = run("evaluate", "--checkpoint", folder, "--dataset", "digits", "--arch", "c1c2c3c40_reference")
+    other = run("evaluate", "--checkpoint", folder, "--data", "digits", "--arch", "c1c2c3c40_reference")
     assert other.exit_code == 5
     assert "holds 'c1c2c3c40', not 'c1c2c3c40_reference'" in other.output
     state = load_checkpoint(folder / LAST)
     state["metadata"]["arch"] = "c1c2c3c40_reference"
     save_checkpoint(tmp_path / "swapped.pt", state)
-    swapped = run("evaluate", "--checkpoint", tmp_path / "swapped.pt", "--dataset", "digits")
+    swapped = run("evaluate", "--checkpoint", tmp_path / "swapped.pt", "--data", "digits")
     assert swapped.exit_code == 5
     assert "is of another architecture" in swapped.output
-    assert run("evaluate", "--checkpoint", tmp_path, "--dataset", "digits").exit_code == 5
+    assert run("evaluate", "--checkpoint", tmp_path, "--data", "digits").exit_code == 5
     (tmp_path / "bad.pt").write_bytes((folder / LAST).read_bytes()[:-1000])
     damaged = run("predict", "--checkpoint", tmp_path / "bad.pt", "x.png")
     assert damaged.exit_code == 5
@@ -303,7 +303,7 @@ def test_summary_list_doctor_and_help() -> None:
     listed = run("list").output
     assert "c1c2c3c40_reference" in listed
     assert "--arch c1c2c3c40 --pretrained" in listed
-    assert "--dataset cifar10" in listed
+    assert "--data cifar10" in listed
     checked = run("doctor")
     assert "torch with torchvision" in checked.output
     assert run("--help").exit_code == run("train", "--help").exit_code == 0

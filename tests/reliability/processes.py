@@ -28,7 +28,7 @@ from framework.checkpoint.manager import checkpoint_paths
 from framework.run.directory import RunDirectory
 
 TRAIN = (
-    *("--dataset", "digits", "--arch", "tests.reliability.networks:small", "--no-constraints"),
+    *("--data", "digits", "--arch", "tests.reliability.networks:small", "--no-constraints"),
     *("--device", "cpu", "--precision", "float32", "--batch-size", "32", "--limit-batches", "8", "--epochs", "4"),
     *("--ema-decay", "0.9", "--patience", "2", "--patience-from", "0.3", "--lr", "0.05", "--val-size", "150"),
     *("--augment-on", "cpu"),

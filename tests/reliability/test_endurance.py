@@ -9,7 +9,7 @@ import pytest
 from tests.reliability.processes import said, start
 
 TINY = (
-    *("--dataset", "digits", "--arch", "tests.reliability.networks:small", "--no-constraints", "--device", "cpu"),
+    *("--data", "digits", "--arch", "tests.reliability.networks:small", "--no-constraints", "--device", "cpu"),
     *("--precision", "float32", "--batch-size", "2", "--val-size", "37", "--checkpoint-every", "500"),
 )
 """700 steps in an epoch."""

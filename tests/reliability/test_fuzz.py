@@ -22,7 +22,7 @@ from framework.checkpoint.loaded_model import LoadedModel, load_model
 from framework.config import Config
 from framework.config.config import walk
 from framework.data.preprocessing import Preprocessing
-from framework.data.registry import open_data
+from framework.data.registry import open_named
 from framework.errors import EmberfieldError
 from recipes.s7_cifar import DEFAULTS, EXPERIMENT, main
 
@@ -218,9 +218,7 @@ def test_npz_files(arrays: dict[str, Any], data: st.DataObject) -> None:
                 raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
             path.write_bytes(raw)
         before = path.read_bytes()
-        only_clear_errors(
-            lambda: open_data(path=path, dataset=None, preprocessing=Preprocessing(8), cache=Path(folder) / "cache")
-        )
+        only_clear_errors(lambda: open_named(path, Preprocessing(8), Path(folder) / "cache"))
         assert path.read_bytes() == before
 
 
@@ -247,7 +245,5 @@ def test_data_folders(files: dict[tuple[str, str], bytes]) -> None:
             (folder / place).mkdir(parents=True, exist_ok=True)
             (folder / place / name).write_bytes(content)
         before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        only_clear_errors(
-            lambda: open_data(path=folder, dataset=None, preprocessing=Preprocessing(8), cache=Path(scratch) / "cache")
-        )
+        only_clear_errors(lambda: open_named(folder, Preprocessing(8), Path(scratch) / "cache"))
         assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -15,7 +15,7 @@ from tests.warm_python import warm_python
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 COMMON = (
-    *("-m", "recipes.s7_cifar", "train", "--dataset", "digits", "--no-constraints", "--device", "cpu"),
+    *("-m", "recipes.s7_cifar", "train", "--data", "digits", "--no-constraints", "--device", "cpu"),
     *("--precision", "float32", "--batch-size", "32", "--val-size", "151", "--resume", "--patience", "99"),
 )
 SOAK = bool(os.environ.get("EMBERFIELD_SOAK"))

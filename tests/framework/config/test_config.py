@@ -183,3 +183,21 @@ def test_a_run_from_before_a_setting_was_renamed_is_read(tmp_path: Path, former:
     content[section][former] = value
     path.write_text(json.dumps(content))
     assert saved_config(path) == Config()
+
+
+@pytest.mark.parametrize(
+    ("former", "today"),
+    [
+        ({"data": None, "dataset": "digits"}, "digits"),
+        ({"data": None, "dataset": None}, None),
+        ({"data": "digits", "dataset": None}, "./digits"),
+        ({"data": "/images", "dataset": None}, "/images"),
+        ({"data": "digits"}, "digits"),
+    ],
+)
+def test_a_path_of_a_run_from_when_names_had_their_own_setting_stays_a_path(
+    tmp_path: Path, former: dict[str, str | None], today: str | None
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"data": former}))
+    assert saved_config(path).data.data == today

@@ -13,7 +13,7 @@ import pytest
 
 from framework.data.image_data import ImageData
 from framework.data.preprocessing import Preprocessing
-from framework.data.registry import open_data
+from framework.data.registry import open_named
 from framework.errors import DataError
 
 
@@ -39,7 +39,7 @@ def small_folder(tmp_path: Path) -> Path:
 
 
 def opened(path: Path, cache: Path, *, size: int = 12) -> ImageData:
-    return open_data(path=path, dataset=None, preprocessing=Preprocessing(size), cache=cache)
+    return open_named(path, Preprocessing(size), cache)
 
 
 def cached(cache: Path) -> list[Path]:
@@ -131,7 +131,7 @@ def test_each_fit_and_background_has_its_own_cache_which_says_what_was_resized(
     for fit, background in (("stretch", "white"), ("pad", "white"), ("pad", "black")):
         for _ in range(2):  # decoded, and out of the cache
             preprocessing = Preprocessing(12, fit, background)
-            data = open_data(path=tmp_path / "wide", dataset=None, preprocessing=preprocessing, cache=tmp_path / "c")
+            data = open_named(tmp_path / "wide", preprocessing, tmp_path / "c")
             corner = {"white": 255, "black": 0}[background]
             assert fit == "stretch" or (data.train_images[0, 0] == corner).all()
             assert "wide: 4 of 8 images are resized to 12x12 pixels; 4 are not square" in caplog.messages[-1]

@@ -9,12 +9,12 @@ import pytest
 
 from framework.data.image_data import ImageData
 from framework.data.preprocessing import Preprocessing
-from framework.data.registry import open_data
+from framework.data.registry import open_named
 from framework.errors import DataError
 
 
 def opened(path: Path, *, size: int = 12) -> ImageData:
-    return open_data(path=path, dataset=None, preprocessing=Preprocessing(size), cache=path.parent / "cache")
+    return open_named(path, Preprocessing(size), path.parent / "cache")
 
 
 def write_npz(path: Path, **changes: object) -> Path:
@@ -95,10 +95,10 @@ def test_images_that_are_not_square_are_fitted_and_it_is_said(tmp_path: Path, ca
     wide = {name: np.full((count, 6, 12), 7, np.uint8) for name, count in (("x_train", 6), ("x_test", 3))}
     path = write_npz(tmp_path / "wide.npz", **wide)
     with caplog.at_level("INFO", logger="framework"):
-        data = open_data(path=path, dataset=None, preprocessing=Preprocessing(12, "pad"), cache=tmp_path)
+        data = open_named(path, Preprocessing(12, "pad"), tmp_path)
     assert data.train_images[0, :, 0, 0].tolist() == [255] * 3 + [7] * 6 + [255] * 3
     (said,) = caplog.messages
-    assert said.startswith("wide.npz: 9 of 9 images are resized to 12x12 pixels; 9 are not square, and are padded")
+    assert said.startswith("wide: 9 of 9 images are resized to 12x12 pixels; 9 are not square, and are padded")
 
 
 def test_more_names_than_images_are_fine(tmp_path: Path) -> None:

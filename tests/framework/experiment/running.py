@@ -10,7 +10,7 @@ from tests.warm_python import warm_python
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = ("--limit-batches", "6", "--device", "cpu", "--precision", "float32")
-QUICK = ("--dataset", "digits", "--batch-size", "32", *SHORT)
+QUICK = ("--data", "digits", "--batch-size", "32", *SHORT)
 
 
 def run(*arguments: str | Path) -> Result:

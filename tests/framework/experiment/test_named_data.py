@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from framework.data import registry
-from framework.errors import DataError
+from framework.data.preprocessing import Preprocessing
+from framework.errors import DataError, EmberfieldError
+from recipes.s7_cifar import EXPERIMENT
 from tests.cases import inputs
 from tests.cases.received import change_json, change_metadata
 from tests.framework.experiment.running import run
@@ -33,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def without_cifar10(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """CIFAR-10 cannot be downloaded."""
 
-    def unreachable(image_size: int, cache: Path) -> None:
+    def unreachable(preprocessing: Preprocessing, cache: Path) -> None:
         raise DataError("CIFAR-10 cannot be downloaded")
 
     monkeypatch.setitem(registry._READERS, "cifar10", unreachable)
@@ -85,3 +87,10 @@ def test_the_digits_stand_in_for_a_training_alone(made: Path, tmp_path: Path) ->
     evaluated = run("evaluate", "--checkpoint", tmp_path / "digits", "--device", "cpu")
     assert "data digits, 360 test images" in evaluated.output and "instead" not in evaluated.output
     assert re.search(r"test accuracy [\d.]+ %", evaluated.output)
+
+
+def test_a_path_in_python_is_never_a_name() -> None:
+    for given, kept in (("digits", "digits"), (Path("digits"), "./digits"), (Path("/digits"), "/digits")):
+        assert EXPERIMENT.settings({"data": given}).data.data == kept
+    with pytest.raises(EmberfieldError, match="'dataset' is now called 'data'"):
+        EXPERIMENT.settings({"dataset": "digits"})

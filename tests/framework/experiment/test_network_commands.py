@@ -15,7 +15,7 @@ import torch
 from architectures import PRETRAINED, pretrained, pretrained_weights
 from framework.checkpoint.loaded_model import LoadedModel, load_pretrained
 from framework.data.preprocessing import Preprocessing
-from framework.data.registry import open_data
+from framework.data.registry import open_named
 from framework.data.statistics import normalize
 from framework.experiment.evaluation import evaluate_model
 from framework.export.formats import FORMATS
@@ -69,7 +69,7 @@ def test_figures_are_computed_without_tf32(like_cifar10: Path, tmp_path: Path) -
             return torch.zeros(len(images), 10)
 
     seen: list[bool] = []
-    data = open_data(path=like_cifar10, dataset=None, preprocessing=Preprocessing(32), cache=tmp_path)
+    data = open_named(like_cifar10, Preprocessing(32), tmp_path)
     trained = load_pretrained(EXPERIMENT.package(), "c1c2c3c40", CPU)
     before = torch.backends.cudnn.allow_tf32
     evaluate_model(LoadedModel(Spy(), trained.metadata, CPU, trained.source), data)
@@ -93,7 +93,7 @@ def test_predict_takes_published_weights(like_cifar10: Path) -> None:
         (("--arch", "c1c2c3c40"), 2, "name one network"),
         (("--pretrained", "--arch", "c1c2c3c40", "--checkpoint", "run"), 2, "name one network"),
         (("--pretrained", "--arch", "c1c2c3c40_maxpool"), 2, "name one network"),
-        (("--pretrained", "--arch", "c1c2c3c40", "--dataset", "digits"), 3, "digits has the classes 0, 1, 2"),
+        (("--pretrained", "--arch", "c1c2c3c40", "--data", "digits"), 3, "digits has the classes 0, 1, 2"),
     ],
 )
 def test_a_wrong_naming_is_one_clear_error(arguments: tuple[str, ...], code: int, message: str) -> None:

@@ -46,7 +46,7 @@ def test_the_run_keeps_its_teacher_which_is_a_checkpoint_like_others(
     kept = load_checkpoint(student[0] / "teacher.pt")
     assert first_difference(kept["model"], load_checkpoint(finished[0] / "best.pt")["model"]) is None
     copied, original = (
-        run("evaluate", "--checkpoint", path, "--dataset", "digits", "--device", "cpu").output.splitlines()[1:]
+        run("evaluate", "--checkpoint", path, "--data", "digits", "--device", "cpu").output.splitlines()[1:]
         for path in (student[0] / "teacher.pt", finished[0])
     )
     assert copied == original and copied[-1].startswith("test accuracy")

@@ -9,7 +9,7 @@ from tests.framework.experiment.running import ROOT
 from tests.warm_python import warm_python
 
 COMMAND = (
-    *("-m", "recipes.s7_cifar", "verify-resume", "--dataset", "digits", "--device", "cpu"),
+    *("-m", "recipes.s7_cifar", "verify-resume", "--data", "digits", "--device", "cpu"),
     *("--batch-size", "32", "--limit-batches", "20", "--epochs", "2"),
 )
 

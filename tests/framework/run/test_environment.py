@@ -106,7 +106,7 @@ def test_a_torchvision_for_another_torch_is_found_out(tmp_path: Path) -> None:
     (package / "__init__.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
     environment_variables = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     done = subprocess.run(
-        [sys.executable, "-m", "recipes.s7_cifar", "--dataset", "digits", "--out", str(tmp_path / "run")],
+        [sys.executable, "-m", "recipes.s7_cifar", "--data", "digits", "--out", str(tmp_path / "run")],
         env=environment_variables,
         cwd=tmp_path,
         capture_output=True,
@@ -131,7 +131,7 @@ def test_a_run_is_deterministic_if_asked(tmp_path: Path) -> None:
     code = (
         "import os, sys, torch\n"
         "from recipes.s7_cifar import main\n"
-        "options = '--dataset digits --epochs 1 --limit-batches 2 --device cpu --out'.split()\n"
+        "options = '--data digits --epochs 1 --limit-batches 2 --device cpu --out'.split()\n"
         "for number, more in enumerate(([], ['--deterministic'])):\n"
         "    main([*options, f'{sys.argv[1]}/run-{number}', *more], standalone_mode=False)\n"
         "    print(torch.are_deterministic_algorithms_enabled(), os.environ.get('CUBLAS_WORKSPACE_CONFIG'))"

@@ -1,4 +1,4 @@
-"""The official download, from a small local server that serves an archive in CIFAR-10's real format."""
+"""Official downloads, from a small local server that serves files in their real formats."""
 
 import contextlib
 import functools
@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import io
 import pickle
+import shutil
 import socket
 import tarfile
 import threading
@@ -17,12 +18,14 @@ from typing import IO
 
 import numpy as np
 import pytest
-from torchvision.datasets import CIFAR10
+from torchvision.datasets import CIFAR10, MNIST
 
-import framework.data.cifar10 as cifar10_module
+from framework.data import download, tiny_imagenet
+from framework.data.download import OfficialFile
 from framework.data.preprocessing import Preprocessing
-from framework.data.registry import open_data
+from framework.data.registry import open_named
 from framework.errors import DataError
+from tests.framework.data.toys import WRITERS, md5
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
@@ -71,30 +74,37 @@ class Server(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A server on this machine that torchvision takes for the official one; gives the folder that it serves."""
-    content, hashes = archive_and_hashes()
-    served = tmp_path / "served"
-    served.mkdir()
-    (served / CIFAR10.filename).write_bytes(content)
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A folder that a server on this machine serves, and its address."""
+    folder = tmp_path / "served"
+    folder.mkdir()
     Server.requests.clear()
     monkeypatch.setattr(Server, "mood", "")
-    handler = functools.partial(Server, directory=str(served))
+    handler = functools.partial(Server, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
         thread.start()
-        monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{running.server_address[1]}/{CIFAR10.filename}")
-        monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(content).hexdigest())
-        monkeypatch.setattr(CIFAR10, "train_list", [[name, hashes[name]] for name in BATCHES])
-        monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", hashes["test_batch"]]])
-        monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": hashes["batches.meta"]})
-        yield served
+        yield folder, f"http://127.0.0.1:{running.server_address[1]}/"
         running.shutdown()
         thread.join()
 
 
+@pytest.fixture
+def server(served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose archive torchvision takes for the official CIFAR-10."""
+    folder, address = served
+    content, hashes = archive_and_hashes()
+    (folder / CIFAR10.filename).write_bytes(content)
+    monkeypatch.setattr(CIFAR10, "url", f"{address}{CIFAR10.filename}")
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(CIFAR10, "train_list", [[name, hashes[name]] for name in BATCHES])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", hashes["test_batch"]]])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": hashes["batches.meta"]})
+    return folder
+
+
 def opened(cache: Path, dataset: str | None = "cifar10") -> str:
-    data = open_data(path=None, dataset=dataset, preprocessing=Preprocessing(32), cache=cache)
+    data = open_named(dataset, Preprocessing(32), cache)
     assert data.train_images.shape[1:] == (32, 32, 3)
     return data.name
 
@@ -106,7 +116,7 @@ def test_is_downloaded_once(server: Path, tmp_path: Path, caplog: pytest.LogCapt
     assert opened(tmp_path / "cache", dataset=None) == "cifar10"
     assert Server.requests == []
     assert caplog.messages == []
-    data = open_data(path=tmp_path / "cache" / "cifar10", dataset=None, preprocessing=Preprocessing(32), cache=tmp_path)
+    data = open_named(tmp_path / "cache" / "cifar10", Preprocessing(32), tmp_path)
     assert (len(data.train_labels), len(data.test_labels), data.class_names) == (50, 10, tuple(CLASSES))
 
 
@@ -138,7 +148,7 @@ def test_a_spoilt_file_is_unpacked_again_without_a_network(
     file = root / "cifar-10-batches-py" / name
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(DataError, match=f"cifar-10-batches-py/{name} is missing or damaged"):
-        open_data(path=root, dataset=None, preprocessing=Preprocessing(32), cache=tmp_path)
+        open_named(root, Preprocessing(32), tmp_path)
     assert opened(tmp_path / "cache") == "cifar10"
 
 
@@ -155,8 +165,8 @@ def test_of_several_at_once_one_downloads(
 
 def test_a_slow_server_is_waited_for(server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Server, "mood", "slow")
-    monkeypatch.setattr(cifar10_module, "CONNECT_SECONDS", 0.2)
-    monkeypatch.setattr(cifar10_module, "STALL_SECONDS", 1.2)
+    monkeypatch.setattr(download, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(download, "STALL_SECONDS", 1.2)
     began = time.monotonic()
     assert opened(tmp_path / "cache") == "cifar10"
     assert time.monotonic() - began > 1.2  # longer than either limit: it kept moving
@@ -182,8 +192,8 @@ def test_without_a_named_data_set_the_digits_are_taken_with_a_warning(
 
 
 def test_connecting_is_given_up_after_ten_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cifar10_module.CONNECT_SECONDS == 10
-    monkeypatch.setattr(cifar10_module, "CONNECT_SECONDS", 0.5)
+    assert download.CONNECT_SECONDS == 10
+    monkeypatch.setattr(download, "CONNECT_SECONDS", 0.5)
     with contextlib.ExitStack() as stack:
         deaf = stack.enter_context(socket.socket())
         deaf.bind(("127.0.0.1", 0))
@@ -203,8 +213,8 @@ def test_connecting_is_given_up_after_ten_seconds(tmp_path: Path, monkeypatch: p
 def test_a_server_that_says_nothing_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, limit: str
 ) -> None:
-    monkeypatch.setattr(cifar10_module, "CONNECT_SECONDS", 0.3)
-    monkeypatch.setattr(cifar10_module, limit, 0.3)
+    monkeypatch.setattr(download, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(download, limit, 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(CIFAR10, "url", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/cifar.tar.gz")
         began = time.monotonic()
@@ -212,3 +222,35 @@ def test_a_server_that_says_nothing_is_given_up(
             opened(tmp_path)
         assert time.monotonic() - began < 30
     assert socket.getdefaulttimeout() is None
+
+
+def test_where_one_address_refuses_the_next_is_taken(
+    served: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = served
+    toy = WRITERS["mnist"](tmp_path / "made", monkeypatch)
+    for file in (tmp_path / "made" / "mnist").iterdir():
+        file.rename(folder / file.name)
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/", address])
+    data = open_named("mnist", Preprocessing(None), tmp_path / "cache")
+    assert np.array_equal(data.train_images, toy.x_train)
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    assert open_named("mnist", Preprocessing(None), tmp_path / "cache").fingerprint() == data.fingerprint()
+    (tmp_path / "cache" / "mnist" / "t10k-labels-idx1-ubyte.gz").write_bytes(b"other")
+    with pytest.raises(DataError, match=r"^MNIST cannot be had \(http://127.0.0.1:9/t10k-labels-idx1-ubyte.gz: "):
+        open_named("mnist", Preprocessing(None), tmp_path / "cache")
+
+
+def test_tiny_imagenet_is_unpacked_as_a_whole(
+    served: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = served
+    toy = WRITERS["tiny_imagenet"](tmp_path / "made", monkeypatch)
+    archive = shutil.make_archive(str(folder / "tiny"), "zip", tmp_path / "made" / "tiny_imagenet")
+    file = OfficialFile("tiny-imagenet-200.zip", md5(Path(archive)), (f"{address}tiny.zip",))
+    monkeypatch.setattr(tiny_imagenet, "ARCHIVE", file)
+    interrupted = tmp_path / "cache" / "tiny_imagenet" / "unpacking-tiny-imagenet-200" / "tiny-imagenet-200"
+    (interrupted / "train" / "half").mkdir(parents=True)
+    data = open_named("tiny_imagenet", Preprocessing(None), tmp_path / "cache")
+    assert data.class_names == ("goldfish", "Egyptian cat", "go-kart")
+    assert np.array_equal(data.test_images, toy.x_test)

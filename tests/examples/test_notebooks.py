@@ -1,0 +1,72 @@
+"""The notebooks of examples/, executed by a kernel, and an interrupted one."""
+
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_client.manager import start_new_kernel
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning:zmq")
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A kernel imports this checkout, as after `pip install`."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells), "committed without outputs"
+    notebook.cells = [cell for cell in notebook.cells if "install" not in cell.metadata.get("tags", [])]
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in shown if output.output_type == "error"]
+    assert any("image/png" in output.get("data", {}) for output in shown)
+
+
+def test_an_interrupted_kernel_stays_alive_and_says_how_to_go_on(tmp_path: Path) -> None:
+    manager, client = start_new_kernel(cwd=str(tmp_path))
+    try:
+        client.execute("from recipes.s7_cifar import EXPERIMENT\nEXPERIMENT.train('run', data='digits', epochs=500)")
+        seen = ""
+        while "epoch " not in seen or "/500  loss" not in seen:
+            seen += client.get_iopub_msg(timeout=120)["content"].get("text", "")
+        manager.interrupt_kernel()
+        time.sleep(0.05)
+        manager.interrupt_kernel()  # an impatient second one
+        reply = client.get_shell_msg(timeout=120)["content"]
+        assert (reply["status"], reply["ename"]) in {("error", "StoppedError"), ("error", "KeyboardInterrupt")}
+        if reply["ename"] == "StoppedError":
+            assert "train('run', resume=True)" in reply["evalue"]
+        finished = client.execute_interactive("run = EXPERIMENT.open_run('run'); assert run.history", timeout=120)
+        assert finished["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_one_interrupt_writes_a_checkpoint_and_ends_the_cell(tmp_path: Path) -> None:
+    manager, client = start_new_kernel(cwd=str(tmp_path))
+    try:
+        client.execute("from recipes.s7_cifar import EXPERIMENT\nEXPERIMENT.train('run', data='digits', epochs=500)")
+        seen = ""
+        while "/500  loss" not in seen:
+            seen += client.get_iopub_msg(timeout=120)["content"].get("text", "")
+        manager.interrupt_kernel()
+        reply = client.get_shell_msg(timeout=120)["content"]
+        assert (reply["status"], reply["ename"]) == ("error", "StoppedError")
+        assert "train('run', resume=True)" in reply["evalue"]
+        assert list((tmp_path / "run" / "checkpoints").glob("step-*.pt"))
+        assert "it/s" in seen or "/500:" in seen, "no progress was shown"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

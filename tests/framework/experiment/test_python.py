@@ -1,0 +1,142 @@
+"""The Python interface, as a notebook uses it: nothing of the process stays changed, and errors are no exits."""
+
+import logging
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from framework.errors import DataError, EmberfieldError, RunDirectoryError
+from framework.experiment import Run
+from framework.run.process_state import isolated
+from recipes.s7_cifar import EXPERIMENT
+
+SHORT: dict[str, Any] = {"data": "digits", "epochs": 1, "limit_batches": 2, "batch_size": 16, "device": "cpu"}
+
+
+def process_state() -> dict[str, Any]:
+    """What a call could leave changed for the rest of a notebook."""
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state()[1].tobytes(),  # noqa: NPY002
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32),
+        "threads": torch.get_num_threads(),
+        "type": torch.get_default_dtype(),
+        "gradients": torch.is_grad_enabled(),
+        "backend": matplotlib.get_backend(),
+        "parameters": dict(matplotlib.rcParams),
+        "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)],
+        "root": (logging.root.level, list(logging.root.handlers)),
+        "ours": (logging.getLogger("framework").level, list(logging.getLogger("framework").handlers)),
+    }
+
+
+@pytest.fixture(scope="module")
+def opened(finished: tuple[Path, str]) -> Run:
+    """The finished run of two short epochs."""
+    return EXPERIMENT.open_run(finished[0])
+
+
+def test_a_run_is_looked_at_in_pictures(opened: Run, tmp_path: Path) -> None:
+    assert [epoch["epoch"] for epoch in opened.history] == [1, 2]
+    for number, picture in enumerate((opened.plot(), opened.confusion(), opened.mistakes(5))):
+        assert picture is not None and picture._repr_png_().startswith(b"\x89PNG")
+        assert picture.save(tmp_path / f"{number}.png").read_bytes() == picture.png
+    predictions = opened.reported.predictions
+    assert predictions.accuracy == opened.evaluate()["accuracy"]
+    images = opened.reported.data.data.test_images[:3]
+    assert [name for name, _ in opened.predict(images)] == [predictions.class_names[i] for i in predictions.classes[:3]]
+
+
+def test_images_in_memory_are_predicted_as_their_files_are(opened: Run, tmp_path: Path) -> None:
+    grey = opened.reported.data.data.test_images[:2, ..., 0]
+    colour = np.repeat(grey[..., None], 3, axis=3)
+    files = []
+    for number, image in enumerate(colour):
+        files.append(tmp_path / f"{number}.png")
+        Image.fromarray(image).save(files[-1])
+    expected = opened.predict(files)
+    for images in (
+        grey,
+        colour,
+        list(colour),
+        [Image.fromarray(image) for image in colour],
+        [str(file) for file in files],
+    ):
+        assert opened.predict(images) == expected
+    for one in (grey[0], colour[0], Image.fromarray(colour[0]), files[0]):
+        assert opened.predict(one) == expected[:1]
+    with pytest.raises(DataError, match=r"float32 \(32, 32, 3\); valid: uint8"):
+        opened.predict(colour.astype(np.float32))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_of_the_process_is_changed(fails: bool, opened: Run, tmp_path: Path) -> None:
+    random.seed(1)
+    before = process_state()
+    if fails:
+        with pytest.raises(EmberfieldError, match="max_params|parameters"):
+            EXPERIMENT.train(tmp_path / "run", max_params=10, **SHORT)
+    else:
+        EXPERIMENT.train(tmp_path / "run", **SHORT)
+        opened.mistakes(2)
+    after = process_state()
+    assert {name for name in before if before[name] != after[name]} == set()
+
+
+def test_what_a_training_sets_is_noticed() -> None:
+    """The control of the test above."""
+    before = process_state()
+    with isolated():
+        torch.use_deterministic_algorithms(True)
+        torch.manual_seed(5)
+        random.seed(5)
+        assert {name for name in before if before[name] != process_state()[name]} == {
+            "deterministic",
+            "torch",
+            "python",
+        }
+    assert process_state() == before
+
+
+def test_an_unfinished_run_is_opened_and_goes_on(tmp_path: Path, threads: Callable[[Callable[[], Any]], Any]) -> None:
+    whole = EXPERIMENT.train(tmp_path / "whole", **SHORT, seed=3)
+
+    def stopped() -> Run:
+        return EXPERIMENT.train(tmp_path / "parts", **SHORT, seed=3)
+
+    run = threads(stopped)  # in a thread, where there are no signals
+    (run.path / "results.json").unlink()
+    again = EXPERIMENT.open_run(run.path).resume()
+    assert again.results["test_loss"] == whole.results["test_loss"]
+    with pytest.raises(RunDirectoryError, match="batch_size"):
+        again.resume(batch_size=8)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunDirectoryError, match="holds no run"):
+        EXPERIMENT.open_run(tmp_path)
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """Calls a function in a thread of its own, and gives what it returns."""
+
+    def call(function: Callable[[], Any]) -> Any:
+        results: list[Any] = []
+        thread = threading.Thread(target=lambda: results.append(function()))
+        thread.start()
+        thread.join()
+        return results[0]
+
+    yield call
