@@ -15,17 +15,20 @@ from framework.config.renamed import renamed_option
 
 
 class JsonText(click.ParamType[Any]):
-    """An option whose value is JSON of one kind; with `of_texts`, what is no list stands for a list of one text."""
+    """An option whose value is JSON of one kind.
 
-    def __init__(self, kind: type, *, of_texts: bool = False) -> None:
+    With `of_texts`, what is no list stands for a list of one text; with `or_text`, for itself.
+    """
+
+    def __init__(self, kind: type, *, of_texts: bool = False, or_text: bool = False) -> None:
         self.kind = kind
-        self.of_texts = of_texts
-        self.name = "json object" if kind is dict else "text or json list" if of_texts else "json list"
+        self.of_texts, self.or_text = of_texts, or_text
+        self.name = "json object" if kind is dict else "text or json list" if of_texts or or_text else "json list"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parses the text; a wrong one ends the command with click's usage error."""
-        if self.of_texts and not value.startswith("["):
-            return (value,)
+        if (self.of_texts or self.or_text) and not value.startswith("["):
+            return (value,) if self.of_texts else value
         try:
             content = json.loads(value)
         except (json.JSONDecodeError, RecursionError) as error:
@@ -107,7 +110,7 @@ def _option(item: "dataclasses.Field[Any]", hint: Any, default: object, section:
     if kind is bool:
         settings["is_flag"] = True
     elif origin is tuple:
-        settings["type"] = JsonText(list, of_texts=takes_texts(hint))
+        settings["type"] = JsonText(list, of_texts=takes_texts(hint), or_text=str in kinds)
     elif origin is not None:
         settings["type"] = JsonText(dict)
     else:

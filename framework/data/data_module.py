@@ -19,6 +19,7 @@ from framework.data.rendering import Batch, TrainingImages
 from framework.data.sampler import TrainingSampler
 from framework.data.splits import train_val_split
 from framework.data.statistics import Statistics, channel_statistics
+from framework.errors import EmberfieldError
 
 TRIED = 8
 """Training images that the transforms are tried on."""
@@ -105,6 +106,10 @@ def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world
     val_size = len(data.train_labels) // 10 if config.data.val_size is None else config.data.val_size
     trained, held_out = train_val_split(data.train_labels, val_size, config.training.seed)
     require_all_classes_trained(data, trained, val_size)
+    batch_size = config.training.batch_size * config.training.accumulate
+    if config.training.accumulate > 1 and batch_size > len(trained):
+        asked = f"accumulate is {config.training.accumulate}, of batches of {config.training.batch_size}"
+        raise EmberfieldError(f"{asked}: {batch_size:,} images are more than an epoch, which has {len(trained):,}")
     augmentation = build_augmentation(config.augmentation.transforms, [255 * mean for mean in statistics.mean])
     spread = trained[:: -(-len(trained) // TRIED)]
     require_same_format(augmentation, [np.array(data.train_images[index]) for index in spread])
@@ -118,7 +123,7 @@ def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world
     )
     sampler = TrainingSampler(
         indices=trained,
-        batch_size=config.training.batch_size,
+        batch_size=batch_size,
         seed=config.training.seed,
         limit=config.training.limit_batches,
         rank=rank,

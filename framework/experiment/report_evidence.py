@@ -62,6 +62,7 @@ class ReportedRun:
 def figures(run: ReportedRun) -> list[tuple[str, str]]:
     """What the report begins with: pairs of a name and a figure."""
     network, shape, config = run.model.network, run.data.input_shape, run.config
+    batch = config.training.batch_size * config.training.accumulate
     field = receptive_field(network, shape).network.size
     best = best_epoch(run.history)
     chosen = f"{100 * best['val_accuracy']:.2f} % (epoch {best['epoch']})" if best else "none: no images held out"
@@ -77,7 +78,7 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
         ("declared constraints that hold", f"{sum(line.holds for line in run.findings)} of {len(run.findings)}"),
         ("trained on", f"{len(run.data.sampler.indices):,} images of {run.data.data.name}"),
         *([("distilled from", distilled)] if teachers else []),
-        ("epochs", f"{len(run.history)} of {config.training.epochs}, batches of {config.training.batch_size}"),
+        ("epochs", f"{len(run.history)} of {config.training.epochs}, batches of {batch}"),
         ("seed", str(config.training.seed)),
         ("training time", f"{sum(metrics['seconds'] for metrics in run.history):.0f} s"),
     ]
