@@ -38,6 +38,19 @@ class JsonText(click.ParamType[Any]):
         return tuple(content) if isinstance(content, list) else content
 
 
+class NumberOrText(click.ParamType[Any]):
+    """An option whose value is a number, or a word that its setting knows."""
+
+    name = "number or text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number that the text stands for, else the text."""
+        try:
+            return float(value)
+        except ValueError:
+            return value
+
+
 class SettingOption(click.Option):
     """An option made of a setting; `section` is the heading that it stands under in `--help`."""
 
@@ -113,6 +126,8 @@ def _option(item: "dataclasses.Field[Any]", hint: Any, default: object, section:
         settings["type"] = JsonText(list, of_texts=takes_texts(hint), or_text=str in kinds)
     elif origin is not None:
         settings["type"] = JsonText(dict)
+    elif kind is float and str in kinds:
+        settings["type"] = NumberOrText()
     else:
         settings["type"] = click.Choice(item.metadata["choices"]) if item.metadata["choices"] else kind
     if kind is not bool and origin is None and default not in (None, ""):

@@ -79,10 +79,12 @@ class ConstraintsConfig:
 
 @section
 class AugmentationConfig:
-    """Augmentation: the transforms of the training images, in order, and CutMix after them."""
+    """Augmentation: the transforms of the training images, in order, then CutMix and Mixup."""
 
     transforms: tuple[Mapping[str, Any], ...] = setting((), "albumentations' transforms, as a JSON list of objects")
     cutmix: float = setting(0.0, "the probability of CutMix for an image", min=0.0, max=1.0)
+    mixup: float = setting(0.0, "the probability of Mixup for an image, after CutMix", min=0.0, max=1.0)
+    mixup_alpha: float = setting(0.2, "alpha of the distribution Beta(alpha, alpha) of Mixup's weights", min=1e-3)
 
 
 @section
@@ -92,7 +94,9 @@ class OptimizationConfig:
     optimizer: str = setting(
         "sgd", "the optimizer; sgd and muon use Nesterov momentum", choices=("sgd", "adam", "adamw", "muon")
     )
-    lr: float = setting(0.1, "the peak learning rate", min=0.0)
+    lr: float | str = setting(
+        0.1, "the peak learning rate; find looks for it before the training", min=0.0, choices=("find",)
+    )
     muon_lr: float = setting(0.015, "the peak learning rate of the kernels that muon orthogonalizes", min=0.0)
     schedule: str = setting(
         "one_cycle",
@@ -142,6 +146,12 @@ class OptimizationConfig:
         0.9, "the weight of the distillation loss; 1 - alpha is the labels'", min=0.0, max=1.0
     )
     distill_temperature: float = setting(2.0, "the softmax temperature of the distillation loss", min=0.01)
+
+    @property
+    def peak_lr(self) -> float:
+        """The peak learning rate, once it has been found where it is to be."""
+        assert not isinstance(self.lr, str), "the rate is found before an optimizer is made"
+        return self.lr
 
 
 @section

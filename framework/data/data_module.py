@@ -10,6 +10,7 @@ import torch
 from framework.config import Config
 from framework.data.augment import Augmentation, build_augmentation, require_same_format
 from framework.data.augment.cutmix import CutMix
+from framework.data.augment.mixup import Mixup
 from framework.data.checks import require_all_classes_trained, require_trainable, shared_images
 from framework.data.image_data import ImageData, Labels
 from framework.data.loader import DeviceLoader, WorkerLoader, evaluation_batches
@@ -113,13 +114,15 @@ def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world
     augmentation = build_augmentation(config.augmentation.transforms, [255 * mean for mean in statistics.mean])
     spread = trained[:: -(-len(trained) // TRIED)]
     require_same_format(augmentation, [np.array(data.train_images[index]) for index in spread])
+    mixing = config.augmentation
     training = TrainingImages(
         images=data.train_images,
         labels=data.train_labels,
         indices=trained,
         seed=config.training.seed,
         augment=augmentation,
-        cutmix=CutMix(config.augmentation.cutmix, data.num_classes) if config.augmentation.cutmix else None,
+        cutmix=CutMix(mixing.cutmix, data.num_classes) if mixing.cutmix else None,
+        mixup=Mixup(mixing.mixup, mixing.mixup_alpha, data.num_classes) if mixing.mixup else None,
     )
     sampler = TrainingSampler(
         indices=trained,

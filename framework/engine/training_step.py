@@ -93,17 +93,20 @@ def make_step(
     def step(images: Tensor, labels: Tensor) -> StepOutput:
         before = [buffer.clone() for buffer in buffers]
         optimizer.zero_grad()
-        parts = zip(images.chunk(accumulate), labels.chunk(accumulate), strict=True)
-        found = torch.stack([add_gradient(*part) for part in parts]).mean(0)
+        found = torch.stack(list(map(add_gradient, images.chunk(accumulate), labels.chunk(accumulate)))).mean(0)
         norm = gradient_norm(parameters, clip_norm)
         unmasked, correct = processes.mean(found)
         finite = torch.isfinite(unmasked + norm)
         optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
         optimizer.step()
-        with torch.no_grad():
-            for buffer, old in zip(buffers, before, strict=True):
-                buffer.copy_(torch.where(finite, buffer, old))
+        _undo(buffers, before, finite)
         nan = torch.full_like(unmasked, torch.nan)
         return StepOutput(torch.where(finite, unmasked, nan), torch.where(finite, correct, nan), unmasked, norm, finite)
 
     return step
+
+
+@torch.no_grad()
+def _undo(buffers: Sequence[Tensor], before: Sequence[Tensor], finite: Tensor) -> None:
+    for buffer, old in zip(buffers, before, strict=True):
+        buffer.copy_(torch.where(finite, buffer, old))

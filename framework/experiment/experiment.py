@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from framework.checkpoint.networks import Networks
     from framework.checkpoint.training_state import Stateful, TrainingState
     from framework.data.image_data import ImageData, Named
+    from framework.engine.lr_finder import RateTest
     from framework.engine.training_step import LossTerm
     from framework.export import Agreement
     from framework.report.sections import Section
@@ -31,8 +32,7 @@ class Experiment:
     """What a recipe declares; its methods are the commands.
 
     `name` names run directories, `module` is the recipe's `__spec__` and `description` its docstring. `networks` is the
-    package of the networks, or its name, to be imported when it is needed. `presets` is a folder of JSON files of
-    settings.
+    package of the networks, or its name, to be imported when it is needed. `presets` is a folder of JSON files.
 
     What a recipe may add without touching the framework: `data`, images in memory or what makes them, unless other
     ones are named; `loss_terms`, `metrics` and `handlers` (see `framework.engine.training.Extensions`);
@@ -77,6 +77,12 @@ class Experiment:
         from framework.experiment.training import run_training
 
         return run_training(self, out, settings, resume=resume, preset=preset, variant=variant, files=files)
+
+    def find_lr(self, out: Path | str = "lr_finder.png", **asked: Any) -> "RateTest":
+        """Suggests a learning rate, and draws why; what may be `asked` is in `framework.experiment.learning_rate`."""
+        from framework.experiment.learning_rate import find_rate
+
+        return find_rate(self, Path(out), asked)
 
     def evaluate(
         self,

@@ -70,6 +70,8 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
     distilled = f"{teachers}, with alpha {config.optimization.distill_alpha:.4g}"
     return [
         ("test accuracy", f"{100 * run.predictions.accuracy:.2f} % of {len(run.predictions.labels):,} images"),
+        *([("test top-5 accuracy", f"{100 * run.predictions.top(5):.2f} %")] if run.data.data.num_classes > 5 else []),
+        ("test macro F1", f"{run.predictions.macro_f1:.4f}"),
         ("validation accuracy, on held-out training images", chosen),
         ("parameters", f"{parameter_count(network):,}"),
         ("multiply-adds of an image", f"{multiply_adds(network, shape):,}"),

@@ -19,11 +19,13 @@ from framework.data.data_module import DataModule, setup
 from framework.data.image_data import ImageData
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
+from framework.engine.lr_finder import range_test
 from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import describe, record_results, record_start
 from framework.experiment.code_changes import changed_code
+from framework.experiment.learning_rate import save_found, with_found_rate
 from framework.experiment.run import Run
 from framework.experiment.settings import require_named, resume_command
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
@@ -134,16 +136,20 @@ def train(
         point = processes.broadcast_object(resume_point(run, data.data) if processes.is_main else None)
         metadata = point.metadata if point else processes.broadcast_object(describe(config, data, network, device))
         teachers = load_teachers(config, run, data.data, networks, device, begun=point is not None)
-        state = make_training(
-            network,
-            config,
-            data,
+        parts = functools.partial(
+            make_training,
             device=device,
             metadata=metadata,
             teacher=as_teacher(teachers, config),
             extensions=extensions,
             processes=processes,
         )
+        found = None
+        if config.optimization.lr == "find":
+            check = stop.check if processes.world_size == 1 else lambda: None
+            found = range_test(network, config, data, parts, check=check)
+            config = with_found_rate(config, found)
+        state = parts(network, config, data)
         if point:
             state.load_state_dict(point.checkpoint, point.source, max_epochs=config.training.epochs)
             state.inexact += changed_code(run, networks, config, state.step) if processes.is_main else []
@@ -152,6 +158,8 @@ def train(
         elif processes.is_main:
             record_start(run, config, data, network, findings, metadata, device, networks)
             keep_teachers(run, teachers)
+            if found:
+                save_found(run.lr_finder, config, data, found)
         with closing(EpochLog(run if processes.is_main else None, config.training.epochs, state.history)) as log:
             run_on = functools.partial(fit, state, data, config, run, device=device, log=log, stop=stop)
             run_on(extensions=extensions, processes=processes)

@@ -39,12 +39,12 @@ def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
     groups = parameter_groups(model, config.weight_decay)
     if config.optimizer == "muon":
         decay = config.weight_decay if config.muon_weight_decay is None else config.muon_weight_decay
-        return Muon(muon_groups(groups, config.muon_lr, decay), config.lr, config.momentum)
+        return Muon(muon_groups(groups, config.muon_lr, decay), config.peak_lr, config.momentum)
     if config.optimizer in ("adam", "adamw"):
         kind = Adam if config.optimizer == "adam" else AdamW
         capturable = next(model.parameters()).is_cuda
-        return kind(groups, config.lr, betas=(config.momentum, 0.999), fused=True, capturable=capturable)
-    optimizer = SGD(groups, config.lr, config.momentum, nesterov=config.momentum > 0, fused=True)
+        return kind(groups, config.peak_lr, betas=(config.momentum, 0.999), fused=True, capturable=capturable)
+    optimizer = SGD(groups, config.peak_lr, config.momentum, nesterov=config.momentum > 0, fused=True)
     if config.momentum > 0:
         begin_momentum_at_zero(optimizer)
     return optimizer

@@ -10,10 +10,13 @@ from framework.errors import EmberfieldError
 from tests.framework.engine.test_training import assert_equal_states, interrupted
 from tests.framework.small_training import make_small_training, small_network
 
+CROP = ({"name": "RandomCrop", "height": 28, "width": 28, "pad": 3},)
+POLICY = ({"name": "TrivialAugmentWide"},)
 KIT = (
     {"schedule": "plateau", "lr_epochs": 1, "plateau_metric": "accuracy", "optimizer": "adam", "lr": 1e-5},
     {"schedule": "step", "lr_epochs": 2, "accumulate": 2, "batch_size": 25, "checkpoint_every": "3"},
-    {"schedule": "cosine", "l1": 1e-4, "class_weights": "balanced", "lr_end_share": 0.5},
+    {"schedule": "constant", "mixup": 0.5, "cutmix": 0.5, "transforms": CROP},
+    {"schedule": "cosine", "l1": 1e-4, "transforms": POLICY, "class_weights": "balanced", "lr_end_share": 0.5},
 )
 
 
@@ -81,6 +84,9 @@ def test_l1_is_in_the_loss_that_is_logged_and_shrinks_the_weights(tmp_path: Path
         ({"schedule": "linear"}, "unknown schedule 'linear'"),
         ({"lr_factor": 2.0}, "lr_factor is 2.0; the largest valid value is 1.0"),
         ({"accumulate": 20}, "accumulate is 20, of batches of 50: 1,000 images are more than an epoch, which has 500"),
+        ({"mixup": 1.5}, "mixup is 1.5; the largest valid value is 1.0"),
+        ({"mixup_alpha": 0.0}, "mixup_alpha is 0.0; the smallest valid value is 0.001"),
+        ({"transforms": POLICY, "augment_on": "device"}, "RandomCrop, and Pad or PadIfNeeded .* can run, and no other"),
         ({"accumulate": 0}, "accumulate is 0; the smallest valid value is 1"),
         ({"class_weights": (1.0, 2.0)}, "class_weights has 2 numbers; the data has 10 classes"),
     ],
