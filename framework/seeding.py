@@ -52,6 +52,11 @@ def mix_generator(seed: int, epoch: int) -> np.random.Generator:
     return _generator(seed, "mix", epoch)
 
 
+def mixup_generator(seed: int, epoch: int) -> np.random.Generator:
+    """The generator of which training images are blended in an epoch, and how."""
+    return _generator(seed, "mixup", epoch)
+
+
 def split_generator(seed: int) -> np.random.Generator:
     """The generator of the held-out split."""
     return _generator(seed, "split")

@@ -31,7 +31,7 @@ ROOMS = {
     "optim": {"config"},
     "inspection": {"config", "errors"},
     "data": BASIS,
-    "losses": {"data"},
+    "losses": {"data", "errors"},
     "checkpoint": BASIS | {"data", "optim"},
     "engine": BASIS | {"data", "optim", "ops", "losses", "checkpoint", "distributed"},
     "report": BASIS | {"data", "inspection"},

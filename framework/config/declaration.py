@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import math
 import re
 import types
@@ -27,9 +28,9 @@ def setting(
 ) -> Any:
     """Declares a field: its default, help text and valid values.
 
-    `min` and `max` are inclusive; each value of a list is one of the `choices`; `parse` raises EmberfieldError for a
-    value that it cannot read. A `resumable` field may differ between a run and its resume, because it does not decide
-    what is computed.
+    `min` and `max` are inclusive, for numbers; texts, also those of a list, are among the `choices`; `parse` raises
+    EmberfieldError for a value that it cannot read. A `resumable` field may differ between a run and its resume,
+    because it does not decide what is computed.
     """
     metadata = {"help": help, "choices": choices, "min": min, "max": max, "parse": parse, "resumable": resumable}
     if isinstance(default, dict):
@@ -66,6 +67,15 @@ def parse_color(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def parse_class_weights(value: object) -> None:
+    """Raises EmberfieldError for a list of weights of which one is negative, or all are zero."""
+    weights = value if isinstance(value, tuple) else (1,)
+    if not (all(math.isfinite(each) and each >= 0 for each in weights) and any(weights)):
+        raise EmberfieldError(
+            f"class_weights is {json.dumps(weights)}; it takes a number for each class, none below 0, or balanced"
+        )
+
+
 def takes_texts(hint: Any) -> bool:
     """Whether a setting of this type is a list of texts."""
     return any(typing.get_args(kind) == (str, ...) for kind in (hint, *typing.get_args(hint)))
@@ -97,11 +107,12 @@ def check_section(section: Any) -> None:
             raise EmberfieldError(f"{item.name} is {value}; it takes a finite number")
         if limits["choices"]:
             for chosen in value if isinstance(value, tuple) else (value,):
-                if chosen not in limits["choices"]:
+                if isinstance(chosen, str) and chosen not in limits["choices"]:
                     raise EmberfieldError(unknown(item.name, chosen, limits["choices"]))
-        if limits["min"] is not None and not value >= limits["min"]:
+        number = not isinstance(value, str)
+        if number and limits["min"] is not None and not value >= limits["min"]:
             raise EmberfieldError(f"{item.name} is {value}; the smallest valid value is {limits['min']}")
-        if limits["max"] is not None and not value <= limits["max"]:
+        if number and limits["max"] is not None and not value <= limits["max"]:
             raise EmberfieldError(f"{item.name} is {value}; the largest valid value is {limits['max']}")
         if limits["parse"] is not None:
             limits["parse"](value)
@@ -117,5 +128,7 @@ def _check_type(name: str, value: object, hint: Any) -> None:
         raise EmberfieldError(f"{name} is {value!r}, a {type(value).__name__}; it takes {names}")
     if isinstance(value, tuple):
         (element,) = (typing.get_args(kind)[0] for kind in allowed if typing.get_origin(kind) is tuple)
-        if not all(isinstance(each, typing.get_origin(element) or element) for each in value):
-            raise EmberfieldError(f"{name} is {value!r}; it takes a list of {'texts' if element is str else 'objects'}")
+        kinds = (float, int) if element is float else (typing.get_origin(element) or element,)
+        if not all(isinstance(each, kinds) and not isinstance(each, bool) for each in value):
+            elements = {str: "texts", float: "numbers"}.get(element, "objects")
+            raise EmberfieldError(f"{name} is {value!r}; it takes a list of {elements}")

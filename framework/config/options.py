@@ -1,6 +1,7 @@
 """Command-line options from the declarations of a configuration, grouped by section in `--help`."""
 
 import dataclasses
+import functools
 import json
 import re
 import types
@@ -19,22 +20,27 @@ _PYTHON = {"True": True, "False": False, "None": None}
 
 
 class JsonText(click.ParamType[Any]):
-    """An option whose value is JSON of one kind; with `of_texts`, what is no list stands for a list of one text.
+    """An option whose value is JSON of one kind.
 
-    An object may be written as name=value,name=value too, with JSON or plain text for each value.
+    With `of_texts`, what is no list stands for a list of one text; with `or_text`, for itself. An object may be written
+    as name=value,name=value too, with JSON or plain text for each value.
     """
 
-    def __init__(self, kind: type, *, of_texts: bool = False) -> None:
+    def __init__(self, kind: type, *, of_texts: bool = False, or_text: bool = False) -> None:
         self.kind = kind
-        self.of_texts = of_texts
+        self.of_texts, self.or_text = of_texts, or_text
         self.name = (
-            "json object or name=value,..." if kind is dict else "text or json list" if of_texts else "json list"
+            "json object or name=value,..."
+            if kind is dict
+            else "text or json list"
+            if of_texts or or_text
+            else "json list"
         )
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parses the text; a wrong one ends the command with click's usage error."""
-        if self.of_texts and not value.startswith("["):
-            return (value,)
+        if (self.of_texts or self.or_text) and not value.startswith("["):
+            return (value,) if self.of_texts else value
         if self.kind is dict and not value.lstrip().startswith(("{", "[")):
             return self._pairs(value, param, ctx)
         try:
@@ -56,6 +62,19 @@ class JsonText(click.ParamType[Any]):
             except (json.JSONDecodeError, RecursionError):
                 pairs[name] = value
         return pairs
+
+
+class NumberOrText(click.ParamType[Any]):
+    """An option whose value is a number, or a word that its setting knows."""
+
+    name = "number or text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number that the text stands for, else the text."""
+        try:
+            return float(value)
+        except ValueError:
+            return value
 
 
 class SettingOption(click.Option):
@@ -117,8 +136,12 @@ def _option(item: "dataclasses.Field[Any]", hint: Any, default: object, section:
     if kind is bool:
         settings["is_flag"] = True
     elif origin is not None:
-        settings["type"] = JsonText(list, of_texts=takes_texts(hint)) if origin is tuple else JsonText(dict)
+        lists = functools.partial(JsonText, list, of_texts=takes_texts(hint), or_text=str in kinds)
+        settings["type"] = lists() if origin is tuple else JsonText(dict)
         text += f" [default: {json.dumps(default)}]" if takes_texts(hint) and default else ""
+    elif kind is float and str in kinds:
+        settings["type"] = NumberOrText()
+        text += f" [default: {default:.4g}]" if isinstance(default, float) else f" [default: {default}]"
     else:
         settings["type"] = click.Choice(item.metadata["choices"]) if item.metadata["choices"] else kind
         if default not in (None, ""):

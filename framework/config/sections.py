@@ -7,7 +7,7 @@ so an option needs no prefix. Nothing heavy is imported: the command line answer
 from collections.abc import Mapping
 from typing import Any
 
-from framework.config.declaration import parse_color, parse_interval, section, setting
+from framework.config.declaration import parse_class_weights, parse_color, parse_interval, section, setting
 from framework.seeding import LARGEST_SEED
 
 FITS = ("stretch", "crop", "pad")
@@ -92,24 +92,56 @@ class ConstraintsConfig:
 
 @section
 class AugmentationConfig:
-    """Augmentation: the transforms of the training images, in order, and CutMix after them."""
+    """Augmentation: the transforms of the training images, in order, then CutMix and Mixup."""
 
     transforms: tuple[Mapping[str, Any], ...] = setting((), "albumentations' transforms, as a JSON list of objects")
     cutmix: float = setting(0.0, "the probability of CutMix for an image", min=0.0, max=1.0)
+    mixup: float = setting(0.0, "the probability of Mixup for an image, after CutMix", min=0.0, max=1.0)
+    mixup_alpha: float = setting(0.2, "alpha of the distribution Beta(alpha, alpha) of Mixup's weights", min=1e-3)
 
 
 @section
 class OptimizationConfig:
-    """Optimization: the loss, the optimizer and its one-cycle schedule (Smith and Topin 2017)."""
+    """Optimization: the loss, the optimizer and its learning-rate schedule."""
 
     optimizer: str = setting(
-        "sgd", "the optimizer; sgd and muon use Nesterov momentum", choices=("sgd", "adamw", "muon")
+        "sgd", "the optimizer; sgd and muon use Nesterov momentum", choices=("sgd", "adam", "adamw", "muon")
     )
-    lr: float = setting(0.1, "the peak learning rate of the one-cycle schedule", min=0.0)
+    lr: float | str = setting(
+        0.1, "the peak learning rate; find looks for it before the training", min=0.0, choices=("find",)
+    )
     muon_lr: float = setting(0.015, "the peak learning rate of the kernels that muon orthogonalizes", min=0.0)
-    warmup: float = setting(0.2, "the share of the steps in which the learning rate rises", min=0.0, max=1.0)
-    momentum: float = setting(0.9, "momentum of sgd and muon, first beta of adamw", min=0.0, max=0.9999)
+    schedule: str = setting(
+        "one_cycle",
+        "the learning rate over the steps",
+        choices=("one_cycle", "cosine", "step", "plateau", "constant"),
+    )
+    warmup: float = setting(
+        0.2, "the share of the steps in which one_cycle and cosine rise to the peak", min=0.0, max=1.0
+    )
+    lr_start_share: float = setting(
+        0.04, "the share of the peak learning rate at which one_cycle and cosine begin", min=0.0, max=1.0
+    )
+    lr_end_share: float = setting(
+        1e-4,
+        "the share of the peak at which one_cycle and cosine end, and below which plateau does not go",
+        min=0.0,
+        max=1.0,
+    )
+    lr_factor: float = setting(0.1, "what step and plateau multiply the learning rate by", min=1e-6, max=1.0)
+    lr_epochs: int = setting(
+        5, "epochs between two cuts of step; epochs without improvement before a cut of plateau", min=1
+    )
+    plateau_metric: str = setting("loss", "what plateau watches on the validation images", choices=("loss", "accuracy"))
+    momentum: float = setting(0.9, "momentum of sgd and muon, first beta of adam and adamw", min=0.0, max=0.9999)
     weight_decay: float = setting(5e-4, "weight decay of matrices and kernels, not of norms and biases", min=0.0)
+    l1: float = setting(0.0, "the weight of the sum of all kernels' and matrices' magnitudes in the loss", min=0.0)
+    class_weights: tuple[float, ...] | str | None = setting(
+        None,
+        "weights of the classes in the loss: balanced (by their numbers of images), or a JSON list",
+        choices=("balanced",),
+        parse=parse_class_weights,
+    )
     muon_weight_decay: float | None = setting(
         None, "weight decay of the kernels that muon orthogonalizes, if not --weight-decay", min=0.0
     )
@@ -128,13 +160,20 @@ class OptimizationConfig:
     )
     distill_temperature: float = setting(2.0, "the softmax temperature of the distillation loss", min=0.01)
 
+    @property
+    def peak_lr(self) -> float:
+        """The peak learning rate, once it has been found where it is to be."""
+        assert not isinstance(self.lr, str), "the rate is found before an optimizer is made"
+        return self.lr
+
 
 @section
 class TrainingConfig:
     """Training: how long, from which seed, and which weights are kept."""
 
     epochs: int = setting(15, "epochs to train", min=1)
-    batch_size: int = setting(128, "images in a training step", min=1)
+    batch_size: int = setting(128, "images in a forward pass, and in a training step without --accumulate", min=1)
+    accumulate: int = setting(1, "batches whose mean gradient makes one training step", min=1)
     seed: int = setting(0, "the seed that every random draw is keyed on", min=0, max=LARGEST_SEED)
     ema_decay: float | None = setting(
         None, "decay of an exponential moving average of the weights", min=0.0, max=0.999999

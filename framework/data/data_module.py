@@ -9,6 +9,7 @@ import torch
 from framework.config import Config
 from framework.data.augment import Augmentation, build_augmentation, require_same_format
 from framework.data.augment.cutmix import CutMix
+from framework.data.augment.mixup import Mixup
 from framework.data.checks import require_all_classes_trained, require_trainable, shared_images
 from framework.data.image_data import ImageData, Labels
 from framework.data.loader import DeviceLoader, WorkerLoader, evaluation_batches
@@ -18,6 +19,7 @@ from framework.data.rendering import Batch, TrainingImages
 from framework.data.sampler import TrainingSampler
 from framework.data.splits import train_val_split
 from framework.data.statistics import Statistics, channel_statistics
+from framework.errors import EmberfieldError
 
 TRIED = 8
 """Training images that the transforms are tried on."""
@@ -94,20 +96,26 @@ def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world
     statistics = channel_statistics(data.train_images)
     trained, held_out = _split(data, config)
     require_all_classes_trained(data, trained, len(held_out))
+    batch_size = config.training.batch_size * config.training.accumulate
+    if config.training.accumulate > 1 and batch_size > len(trained):
+        asked = f"accumulate is {config.training.accumulate}, of batches of {config.training.batch_size}"
+        raise EmberfieldError(f"{asked}: {batch_size:,} images are more than an epoch, which has {len(trained):,}")
     augmentation = build_augmentation(config.augmentation.transforms, [255 * mean for mean in statistics.mean])
     spread = trained[:: -(-len(trained) // TRIED)]
     require_same_format(augmentation, [np.array(data.train_images[index]) for index in spread])
+    mixing = config.augmentation
     training = TrainingImages(
         images=data.train_images,
         labels=data.train_labels,
         indices=trained,
         seed=config.training.seed,
         augment=augmentation,
-        cutmix=CutMix(config.augmentation.cutmix, data.num_classes) if config.augmentation.cutmix else None,
+        cutmix=CutMix(mixing.cutmix, data.num_classes) if mixing.cutmix else None,
+        mixup=Mixup(mixing.mixup, mixing.mixup_alpha, data.num_classes) if mixing.mixup else None,
     )
     sampler = TrainingSampler(
         indices=trained,
-        batch_size=config.training.batch_size,
+        batch_size=batch_size,
         seed=config.training.seed,
         limit=config.training.limit_batches,
         rank=rank,

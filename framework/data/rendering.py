@@ -17,6 +17,7 @@ from torch import Tensor
 from framework.data.augment import Augmentation
 from framework.data.augment.batch_transform import Params, Size, to_device
 from framework.data.augment.cutmix import CutMix, draw_cutmix
+from framework.data.augment.mixup import Mixup, draw_mixup
 from framework.data.image_data import Images, Labels
 from framework.data.memory_map import gather
 from framework.errors import EmberfieldError
@@ -39,7 +40,8 @@ class Augment(Protocol):
 class TrainingImages:
     """All training images (N, H, W, C) and labels (N,), the `indices` trained on, and how an epoch augments them.
 
-    With `cutmix`, parts of others of the `indices` are pasted into an image, augmented too.
+    With `cutmix`, parts of others of the `indices` are pasted into an image, augmented too; with `mixup`, others are
+    then blended with it.
     """
 
     images: Images
@@ -48,6 +50,7 @@ class TrainingImages:
     seed: int
     augment: Augment
     cutmix: CutMix | None = None
+    mixup: Mixup | None = None
 
     @property
     def size(self) -> Size:
@@ -60,6 +63,30 @@ class TrainingImages:
         samples, trained = len(self.labels), len(self.indices)
         params = draw_cutmix(self.cutmix.p, self.seed, epoch, samples=samples, trained=trained, size=self.size)
         return params | {"partner": self.indices[params["partner"]]}
+
+    def mixing_params(self, epoch: int, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The draws of CutMix and of Mixup for an epoch, on a device; none of what there is not."""
+        cutmix = {} if self.cutmix is None else to_device(self.cutmix_params(epoch), device)
+        if self.mixup is None:
+            return cutmix, {}
+        samples, trained = len(self.labels), len(self.indices)
+        drawn = draw_mixup(self.mixup.p, self.mixup.alpha, self.seed, epoch, samples=samples, trained=trained)
+        return cutmix, to_device(drawn | {"partner": self.indices[drawn["partner"]]}, device)
+
+    def mixed(
+        self,
+        samples: Tensor,
+        augmented: Callable[[Tensor], Tensor],
+        labels: Tensor,
+        params: tuple[dict[str, Tensor], dict[str, Tensor]],
+    ) -> Batch:
+        """The batch of some samples, with what `mixing_params` gives; `augmented` gives the images of any."""
+        cutmix, mixup = params
+        if self.cutmix is None:
+            batch = augmented(samples), labels[samples]
+        else:
+            batch = self.cutmix(samples, augmented, labels, **cutmix)
+        return batch if self.mixup is None else self.mixup(samples, augmented, labels, batch, **mixup)
 
 
 @dataclass(frozen=True)
@@ -79,9 +106,7 @@ class ImageRenderer:
             return torch.from_numpy(made)
 
         labels = torch.from_numpy(source.labels)
-        if source.cutmix is None:
-            return augmented(samples), labels[samples]
-        return source.cutmix(samples, augmented, labels, **to_device(source.cutmix_params(epoch), labels.device))
+        return source.mixed(samples, augmented, labels, source.mixing_params(epoch, labels.device))
 
 
 class DeviceRenderer:
@@ -94,22 +119,19 @@ class DeviceRenderer:
         self._labels = torch.from_numpy(source.labels).to(device)
         self._epoch: int | None = None
         self._table: list[dict[str, Tensor]] = []
-        self._cutmix_params: dict[str, Tensor] = {}
+        self._mixing: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
 
     def __call__(self, samples: Tensor, epoch: int) -> Batch:
         """Images and targets of the samples, which are on the device too."""
         if epoch != self._epoch:
             self._draw(epoch)
-        if self._source.cutmix is None:
-            return self._augmented(samples), self._labels[samples]
-        return self._source.cutmix(samples, self._augmented, self._labels, **self._cutmix_params)
+        return self._source.mixed(samples, self._augmented, self._labels, self._mixing)
 
     def _draw(self, epoch: int) -> None:
         source = self._source
         table = self._augmentation.table(seed=source.seed, epoch=epoch, samples=len(source.labels), size=source.size)
         self._table, self._epoch = [to_device(params, self._device) for params in table], epoch
-        if source.cutmix is not None:
-            self._cutmix_params = to_device(source.cutmix_params(epoch), self._device)
+        self._mixing = source.mixing_params(epoch, self._device)
 
     def _augmented(self, samples: Tensor) -> Tensor:
         return self._augmentation.apply_batch(self._read(samples), self._table, samples)
@@ -126,7 +148,8 @@ def choose_augment_on(asked: str, source: TrainingImages, device: torch.device) 
     if asked == "device" and not batched:
         raise EmberfieldError(
             "augment_on is 'device', where HorizontalFlip, ShiftScaleRotate or Affine (bilinear, constant border, no "
-            "shear) and CoarseDropout (constant fill) can run, and no other transform; valid: 'cpu', 'auto'"
+            "shear), CoarseDropout (constant fill), RandomCrop, and Pad or PadIfNeeded (constant border) can run, and "
+            "no other transform; valid: 'cpu', 'auto'"
         )
     if asked != "auto":
         return asked

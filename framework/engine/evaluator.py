@@ -1,6 +1,5 @@
 """The evaluation of a network as an Ignite engine."""
 
-import math
 from collections.abc import Collection, Mapping
 
 import torch
@@ -49,5 +48,5 @@ def make_evaluator(
 def require_finite(evaluator: Engine, where: str) -> None:
     """Raises NonFiniteError, naming `where`, if a metric is not finite: then the weights are not either."""
     for name, value in evaluator.state.metrics.items():
-        if not math.isfinite(float(value)):
-            raise NonFiniteError(f"{where}: {name} {float(value)}; the weights are not finite. Try a smaller --lr")
+        if not torch.as_tensor(value).isfinite().all():
+            raise NonFiniteError(f"{where}: {name} {value}; the weights are not finite. Try a smaller --lr")

@@ -22,11 +22,14 @@ from framework.engine.nonfinite import NonFiniteGuard
 from framework.engine.precision import forward_pass
 from framework.engine.trainer import make_trainer
 from framework.engine.training_step import LossTerm, Step, make_step
+from framework.errors import EmberfieldError
+from framework.losses.class_weights import class_weights
 from framework.losses.distillation import Teacher
+from framework.losses.l1 import l1_term
 from framework.optim.ema import make_ema
 from framework.optim.learning_rates import rates_on_device
 from framework.optim.optimizers import make_optimizer
-from framework.optim.schedules import make_schedule
+from framework.optim.schedules import Plateau, make_schedule
 from framework.run.environment import require_compiler
 from framework.run.exactness import machine_of
 
@@ -66,11 +69,14 @@ def make_training(
     extensions: Extensions | None = None,
     processes: ProcessGroup = SINGLE_PROCESS,
 ) -> TrainingState:
-    """Optimizer, one-cycle schedule, average and trainer for a network on its device, in each of the `processes`."""
+    """Optimizer, schedule, average and trainer for a network on its device, in each of the `processes`.
+
+    Raises EmberfieldError for class weights, or a schedule, that do not fit the data.
+    """
     extensions = extensions or Extensions()
     optimizer = make_optimizer(network, config.optimization)
     total_steps = config.training.epochs * data.sampler.epoch_length
-    schedule = make_schedule(optimizer, total_steps, config.optimization)
+    schedule = make_schedule(optimizer, total_steps, config.optimization, data.sampler.epoch_length)
     limit = config.safety.nonfinite_limit if config.safety.on_nonfinite == "skip" else 0
     every = 1 if device.type == "cpu" else CHECK_EVERY
     guard = NonFiniteGuard(limit, lambda step: data.sampler.samples(step).tolist(), every=every)
@@ -83,6 +89,7 @@ def make_training(
         precision=metadata.precision,
         teacher=teacher,
         loss_terms=extensions.loss_terms,
+        weights=_class_weights(config, data),
         processes=processes,
     )
     ema = make_ema(network, config.training.ema_decay, total_steps)
@@ -109,11 +116,28 @@ def make_training(
         early_stopping=make_early_stopping(trainer, config.training.patience),
         machine=machine_of(device, processes.world_size),
     )
+    _attach_handlers(state, data, extensions)
+    return state
+
+
+def _attach_handlers(state: TrainingState, data: DataModule, extensions: Extensions) -> None:
+    """Attaches a schedule that follows the validations, then the handlers of the `extensions`."""
+    plateau = state.schedule.lr_lambdas[0]
+    if isinstance(plateau, Plateau):
+        if not len(data.held_out):
+            raise EmberfieldError(
+                "the schedule 'plateau' watches validation images, and there are none: see --val-size"
+            )
+        state.trainer.add_event_handler(TrainingEvents.VALIDATED, plateau.follow, state.history, state.schedule)
     for name, attach in extensions.handlers.items():
         handler = attach(state)
         if handler is not None:
             state.handlers[name] = handler
-    return state
+
+
+def _class_weights(config: Config, data: DataModule) -> list[float] | None:
+    labels = data.data.train_labels[data.sampler.indices]
+    return class_weights(config.optimization.class_weights, labels, data.data.num_classes)
 
 
 def training_step(
@@ -127,8 +151,11 @@ def training_step(
     teacher: Teacher | None,
     loss_terms: Sequence[LossTerm],
     processes: ProcessGroup,
+    weights: Sequence[float] | None = None,
 ) -> Step:
     """One step as the configuration has it: in parallel over the `processes`, compiled, or on a GPU as a CUDA graph.
+
+    `weights` are those of the classes in the cross entropy.
 
     Raises EmberfieldError where torch.compile is asked for and there is no C++ compiler.
     """
@@ -140,13 +167,17 @@ def training_step(
     step = make_step(
         forward,
         optimizer,
-        loss=nn.CrossEntropyLoss(label_smoothing=config.optimization.label_smoothing),
+        loss=nn.CrossEntropyLoss(
+            None if weights is None else torch.tensor(weights, device=device),
+            label_smoothing=config.optimization.label_smoothing,
+        ),
         statistics=statistics,
         device=device,
         context=functools.partial(forward_pass, device, precision, config.machine.plain_ops),
         clip_norm=config.optimization.clip_norm,
         teacher=teacher,
-        loss_terms=loss_terms,
+        loss_terms=(*loss_terms, l1_term(config.optimization.l1)) if config.optimization.l1 else loss_terms,
+        accumulate=config.training.accumulate,
         undoes=config.safety.on_nonfinite == "skip",
         processes=processes,
     )

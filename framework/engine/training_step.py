@@ -46,12 +46,14 @@ def make_step(
     clip_norm: float | None = None,
     teacher: Teacher | None = None,
     loss_terms: Sequence[LossTerm] = (),
+    accumulate: int = 1,
     undoes: bool = False,
     processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Step:
     """A step of `forward`, whose pass runs in the `context`; each of the `processes` takes its part of the batch.
 
-    The loss is that of the labels, mixed with a `teacher`'s distillation loss, plus the `loss_terms`. A loss or
+    The loss is that of the labels, mixed with a `teacher`'s distillation loss, plus the `loss_terms`. The batch passes
+    in `accumulate` parts of one size, one after the other; the step takes the mean of their gradients. A loss or
     gradient that is not finite leaves weights and optimizer state as they were; so it does buffers, if the step
     `undoes` what the forward pass did to them. The optimizer reads that from the tensor `found_inf`, as torch.amp's
     GradScaler sets it, so nothing waits for its value.
@@ -70,23 +72,32 @@ def make_step(
             total = total + term(forward, logits.float(), labels)
         return total
 
-    def step(images: Tensor, labels: Tensor) -> StepOutput:
-        before = [buffer.clone() for buffer in buffers]
+    def add_gradient(images: Tensor, labels: Tensor) -> Tensor:
+        """Adds a part's gradient to those that are there; its loss and share of correct predictions (2,)."""
         with context():
             logits = forward(normalized(images))
         total = total_loss(logits, labels, images)
         targets = labels if labels.ndim == 1 else labels.argmax(1)
+        torch.autograd.backward(total / accumulate)
+        return torch.stack([total.detach(), (logits.argmax(1) == targets).float().mean()])
+
+    def step(images: Tensor, labels: Tensor) -> StepOutput:
+        before = [buffer.clone() for buffer in buffers]
         optimizer.zero_grad()
-        torch.autograd.backward(total)
+        found = torch.stack(list(map(add_gradient, images.chunk(accumulate), labels.chunk(accumulate)))).mean(0)
         norm = gradient_norm(parameters, clip_norm)
-        unmasked, correct = processes.mean(torch.stack([total.detach(), (logits.argmax(1) == targets).float().mean()]))
+        unmasked, correct = processes.mean(found)
         finite = torch.isfinite(unmasked + norm)
         optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
         optimizer.step()
-        with torch.no_grad():
-            for buffer, old in zip(buffers, before, strict=True):
-                buffer.copy_(torch.where(finite, buffer, old))
+        _undo(buffers, before, finite)
         nan = torch.full_like(unmasked, torch.nan)
         return StepOutput(torch.where(finite, unmasked, nan), torch.where(finite, correct, nan), unmasked, norm, finite)
 
     return step
+
+
+@torch.no_grad()
+def _undo(buffers: Sequence[Tensor], before: Sequence[Tensor], finite: Tensor) -> None:
+    for buffer, old in zip(buffers, before, strict=True):
+        buffer.copy_(torch.where(finite, buffer, old))

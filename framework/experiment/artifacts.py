@@ -15,6 +15,7 @@ from framework.config import Config, saved_config
 from framework.config.config import changed
 from framework.data.data_module import DataModule
 from framework.data.rendering import ImageRenderer, choose_augment_on
+from framework.engine.class_metrics import class_metrics
 from framework.engine.precision import choose_precision
 from framework.engine.training import Extensions
 from framework.errors import RunDirectoryError
@@ -80,7 +81,9 @@ def record_start(
     for path, text in source.items():
         (run.source / path).parent.mkdir(parents=True, exist_ok=True)
         write_text(run.source / path, text)
-    write_text(run.transforms, transforms_code(data.augmentation.calls, config.augmentation.cutmix))
+    write_text(
+        run.transforms, transforms_code(data.augmentation.calls, config.augmentation.cutmix, config.augmentation.mixup)
+    )
     write_text(run.torchsummary, torchsummary_table(network, data.input_shape))
     tables = (layer_table(network, data.input_shape), constraint_table(findings))
     write_text(run.network, "\n\n".join(tables) + "\n")
@@ -155,8 +158,11 @@ def record_results(
 ) -> None:
     """Tests the weights of the best epoch, and writes and logs the run's figures."""
     model = reported_model(state, networks, device, run.path)
-    further = extensions.metrics() if extensions and extensions.metrics else None
-    test = evaluate_model(model, data.data, config.training.limit_batches, metrics=further)
+    further = extensions.metrics() if extensions and extensions.metrics else {}
+    measured = {**class_metrics(data.data.num_classes, device), **further}
+    test = evaluate_model(model, data.data, config.training.limit_batches, metrics=measured)
+    if "class_accuracy" not in further:
+        test["class_accuracy"] = dict(zip(data.data.class_names, test["class_accuracy"], strict=True))
     best = state.best
     results: dict[str, Any] = {
         "data": data.data.name,
@@ -187,6 +193,8 @@ def record_results(
         *data.warnings,
         f"validation accuracy {validation}",
         f"test accuracy {100 * test['accuracy']:.2f} %",
+        *([f"test top-5 accuracy {100 * test['top_5']:.2f} %"] if "top_5" in test else []),
+        f"test macro F1 {test['macro_f1']:.4f}",
         f"parameters {results['parameters']:,}",
         f"receptive field {'x'.join(map(str, dict.fromkeys(results['receptive_field'])))}",
         f"training time {results['training_seconds']:.0f} s",

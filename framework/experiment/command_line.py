@@ -78,6 +78,7 @@ def command_line(experiment: Experiment) -> click.Group:
         network_commands.predict_command,
         network_commands.export_command,
         network_commands.report_command,
+        make_find_lr_command(experiment),
         make_summary_command(experiment),
         network_commands.list_command,
         make_verify_resume_command(experiment),
@@ -135,6 +136,25 @@ def make_train_command(experiment: Experiment) -> click.Command:
         experiment.train(**given(options))
 
     return train_command
+
+
+def make_find_lr_command(experiment: Experiment) -> click.Command:
+    """`find-lr`, with the options of `train`."""
+    params = settings_options(experiment, experiment.defaults)
+
+    @click.command(
+        "find-lr", cls=SettingsCommand, params=params, short_help="Look for a learning rate, and draw the loss over it."
+    )
+    @click.option("--out", default="lr_finder.png", show_default=True, help="the picture, a .png or .svg")
+    @click.option("--start", type=float, default=1e-5, show_default=True, help="the first learning rate")
+    @click.option("--end", type=float, default=10.0, show_default=True, help="the last one")
+    @click.option("--steps", type=int, default=100, show_default=True, help="training steps between them")
+    def find_lr_command(out: str, **options: Any) -> None:
+        """Train at rising learning rates, and suggest the one at which the loss falls most steeply."""
+        found = experiment.find_lr(out, **given(options))
+        click.echo(f"suggested learning rate {found.suggestion:.4g}\n{out}")
+
+    return find_lr_command
 
 
 def make_summary_command(experiment: Experiment) -> click.Command:

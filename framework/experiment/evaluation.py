@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -33,8 +33,10 @@ def evaluate_model(
     *,
     tta: str | None = None,
     metrics: Mapping[str, Metric] | None = None,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """'accuracy' (a share), 'loss' and further `metrics` on all test images, in float32 whatever the precision was.
+
+    Each is a number, or a list of them.
 
     With `tta` 'flip' the logits of each image and its horizontal flip are averaged. `limit` cuts a dry run off after
     that many batches. Raises DataError as `require_same_classes` does,
@@ -52,7 +54,8 @@ def evaluate_model(
         size = evaluation_batch_size(model.device)
         evaluator.run(evaluation_batches(data.test_images, data.test_labels, every, batch_size=size, limit=limit))
     require_finite(evaluator, "the test")
-    return {name: float(value) for name, value in evaluator.state.metrics.items()}
+    found = evaluator.state.metrics.items()
+    return {name: value.tolist() if isinstance(value, torch.Tensor) else float(value) for name, value in found}
 
 
 def predict_images(model: LoadedModel, images: "Sequence[ImageLike]") -> Iterator[tuple[str, float]]:

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from framework.checkpoint.networks import Networks
     from framework.checkpoint.training_state import Stateful, TrainingState
     from framework.data.image_data import ImageData, Named
+    from framework.engine.lr_finder import RateTest
     from framework.engine.training_step import LossTerm
     from framework.export.agreement import Agreement
     from framework.report.sections import Section
+
+    Trained = LoadedModel | Path | str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +35,7 @@ class Experiment:
     """What a recipe declares; its methods are the commands.
 
     `name` names run directories, `module` is the recipe's `__spec__` and `description` its docstring. `networks` is the
-    package of the networks, or its name, to be imported when it is needed. `presets` is a folder of JSON files of
-    settings.
+    package of the networks, or its name, to be imported when it is needed. `presets` is a folder of JSON files.
 
     What a recipe may add without touching the framework: `data`, images in memory or what makes them, unless other
     ones are named; `loss_terms`, `metrics` and `handlers` (see `framework.engine.training.Extensions`);
@@ -78,6 +80,13 @@ class Experiment:
 
         return run_training(self, out, settings, resume=resume, preset=preset, variant=variant, files=files)
 
+    @isolated()
+    def find_lr(self, out: Path | str = "lr_finder.png", **asked: Any) -> "RateTest":
+        """Suggests a learning rate, and draws why; what may be `asked` is in `framework.experiment.learning_rate`."""
+        from framework.experiment.learning_rate import find_rate
+
+        return find_rate(self, Path(out), asked)
+
     def open_run(self, path: Path | str, *, data: "Named" = None, arch: str | None = None) -> Run:
         """A run directory, finished or interrupted; `data` and `arch` are those of `Run`.
 
@@ -90,7 +99,7 @@ class Experiment:
     @isolated()
     def evaluate(
         self,
-        network: "LoadedModel | Path | str",
+        network: "Trained",
         *,
         data: "Named" = None,
         tta: str | None = None,
@@ -110,7 +119,7 @@ class Experiment:
 
     @isolated()
     def predict(
-        self, network: "LoadedModel | Path | str", images: Any, *, arch: str | None = None, device: str = "auto"
+        self, network: "Trained", images: Any, *, arch: str | None = None, device: str = "auto"
     ) -> Sequence[tuple[str, float]]:
         """The most likely class of each image, and its probability.
 
@@ -123,13 +132,7 @@ class Experiment:
 
     @isolated()
     def export(
-        self,
-        network: "LoadedModel | Path | str",
-        out: Path | str,
-        format: str,
-        *,
-        data: "Named" = "digits",
-        arch: str | None = None,
+        self, network: "Trained", out: Path | str, format: str, *, data: "Named" = "digits", arch: str | None = None
     ) -> "Agreement":
         """Writes a network for other programs, checked against PyTorch on the test images; how the two agree.
 
@@ -213,9 +216,7 @@ class Experiment:
         return config
 
     @isolated()
-    def load(
-        self, network: "LoadedModel | Path | str", *, arch: str | None = None, device: str = "auto"
-    ) -> "LoadedModel":
+    def load(self, network: "Trained", *, arch: str | None = None, device: str = "auto") -> "LoadedModel":
         """A trained network on a device, in evaluation mode."""
         from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained
 

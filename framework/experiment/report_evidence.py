@@ -57,6 +57,7 @@ class ReportedRun:
 def figures(run: ReportedRun) -> list[tuple[str, str]]:
     """What the report begins with: pairs of a name and a figure."""
     network, shape, config = run.model.network, run.data.input_shape, run.config
+    batch = config.training.batch_size * config.training.accumulate
     field = receptive_field(network, shape).network.size
     best = best_epoch(run.history)
     chosen = f"{100 * best['val_accuracy']:.2f} % (epoch {best['epoch']})" if best else "none: no images held out"
@@ -64,6 +65,8 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
     distilled = f"{teachers}, with alpha {config.optimization.distill_alpha:.4g}"
     return [
         ("test accuracy", f"{100 * run.predictions.accuracy:.2f} % of {len(run.predictions.labels):,} images"),
+        *([("test top-5 accuracy", f"{100 * run.predictions.top(5):.2f} %")] if run.data.data.num_classes > 5 else []),
+        ("test macro F1", f"{run.predictions.macro_f1:.4f}"),
         ("validation accuracy, on held-out training images", chosen),
         ("parameters", f"{parameter_count(network):,}"),
         ("multiply-adds of an image", f"{multiply_adds(network, shape):,}"),
@@ -72,7 +75,7 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
         ("declared constraints that hold", f"{sum(line.holds for line in run.findings)} of {len(run.findings)}"),
         ("trained on", f"{len(run.data.sampler.indices):,} images of {run.data.data.name}"),
         *([("distilled from", distilled)] if teachers else []),
-        ("epochs", f"{len(run.history)} of {config.training.epochs}, batches of {config.training.batch_size}"),
+        ("epochs", f"{len(run.history)} of {config.training.epochs}, batches of {batch}"),
         ("seed", str(config.training.seed)),
         ("training time", f"{sum(metrics['seconds'] for metrics in run.history):.0f} s"),
     ]

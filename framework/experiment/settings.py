@@ -53,6 +53,8 @@ def resolve_config(
 ) -> Config:
     """The recipe's defaults, or the settings of the run that has begun; then the files', then the `changes`.
 
+    A learning rate to be found is that of the run that has begun.
+
     Raises RunDirectoryError, naming each setting, if that changes what the run computes.
     """
     saved = saved_config(begun.config) if begun else None
@@ -60,6 +62,9 @@ def resolve_config(
     for file in files:
         config = config.merged_with_file(file)
     config = config.updated(changes)
+    if saved and config.optimization.lr == "find":
+        config = config.updated({"lr": saved.optimization.lr})
+        logger.info("learning rate %.4g, with which the run began", saved.optimization.lr)
     if begun and saved and (changed := differences(saved, config)):
         raise RunDirectoryError(
             f"cannot resume {begun.path}: {'; '.join(changed)}; leave that out, or choose another --out"

@@ -20,10 +20,12 @@ from framework.data.image_data import ImageData
 from framework.data.registry import open_named
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
+from framework.engine.lr_finder import range_test
 from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import changed_code, describe, record_results, record_start, resumed_lines
+from framework.experiment.learning_rate import save_found, with_found_rate
 from framework.experiment.named_data import own_images
 from framework.experiment.run import Run
 from framework.experiment.settings import how_to_resume, require_named
@@ -132,16 +134,19 @@ def train(
         point = processes.broadcast_object(resume_point(run, data.data) if processes.is_main else None)
         metadata = point.metadata if point else processes.broadcast_object(describe(config, data, network, device))
         teachers = load_teachers(config, run, data.data, networks, device, begun=point is not None)
-        state = make_training(
-            network,
-            config,
-            data,
+        parts = functools.partial(
+            make_training,
             device=device,
             metadata=metadata,
             teacher=as_teacher(teachers, config),
             extensions=extensions,
             processes=processes,
         )
+        found = None
+        if config.optimization.lr == "find":
+            found = range_test(network, config, data, parts, stop=stop if processes.world_size == 1 else None)
+            config = with_found_rate(config, found)
+        state = parts(network, config, data)
         if point:
             state.load_state_dict(point.checkpoint, point.source, max_epochs=config.training.epochs)
             state.inexact += changed_code(run, networks, config, state.step) if processes.is_main else []
@@ -150,6 +155,8 @@ def train(
         elif processes.is_main:
             record_start(run, config, data, network, findings, metadata, device, networks)
             keep_teachers(run, teachers)
+            if found:
+                save_found(run.lr_finder, config, data, found)
         resumed = resumed_lines(run, config, state.step) if point and processes.is_main else []
         with closing(EpochLog(run if processes.is_main else None, config.training.epochs, state.history)) as log:
             for line in resumed:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from torch import nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from framework.config import OptimizationConfig
 from framework.optim.muon import Muon, begin_momentum_at_zero
@@ -35,15 +35,16 @@ def muon_groups(groups: list[dict[str, Any]], muon_lr: float, muon_weight_decay:
 
 
 def make_optimizer(model: nn.Module, config: OptimizationConfig) -> Optimizer:
-    """SGD with Nesterov momentum, AdamW or Muon, as configured, in its fused form, for weights on their device."""
+    """SGD with Nesterov momentum, Adam, AdamW or Muon, as configured, fused, for weights on their device."""
     groups = parameter_groups(model, config.weight_decay)
     if config.optimizer == "muon":
         decay = config.weight_decay if config.muon_weight_decay is None else config.muon_weight_decay
-        return Muon(muon_groups(groups, config.muon_lr, decay), config.lr, config.momentum)
-    if config.optimizer == "adamw":
+        return Muon(muon_groups(groups, config.muon_lr, decay), config.peak_lr, config.momentum)
+    if config.optimizer in ("adam", "adamw"):
+        kind = Adam if config.optimizer == "adam" else AdamW
         capturable = next(model.parameters()).is_cuda
-        return AdamW(groups, config.lr, betas=(config.momentum, 0.999), fused=True, capturable=capturable)
-    optimizer = SGD(groups, config.lr, config.momentum, nesterov=config.momentum > 0, fused=True)
+        return kind(groups, config.peak_lr, betas=(config.momentum, 0.999), fused=True, capturable=capturable)
+    optimizer = SGD(groups, config.peak_lr, config.momentum, nesterov=config.momentum > 0, fused=True)
     if config.momentum > 0:
         begin_momentum_at_zero(optimizer)
     return optimizer

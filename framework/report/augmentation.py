@@ -43,16 +43,25 @@ def save_augmented_samples(
     path.write_bytes(cv2.imencode(".png", titled)[1].tobytes())
 
 
-def transforms_code(calls: Sequence[Mapping[str, Any]], cutmix: float = 0.0) -> str:
-    """Python that makes the pipeline again with albumentations alone, from `Augmentation.calls`.
+def transforms_code(calls: Sequence[Mapping[str, Any]], cutmix: float = 0.0, mixup: float = 0.0) -> str:
+    """Python that makes the pipeline again, from `Augmentation.calls`: with albumentations alone but for our own.
 
-    That images are mixed after it, with the probability `cutmix`, is said in a comment.
+    That images are mixed after it, with the probabilities `cutmix` and `mixup`, is said in comments.
     """
-    lines = ["import albumentations as A", "", "transforms = A.Compose(", "    ["]
+    import albumentations
+
+    ours = sorted({call["name"] for call in calls if not hasattr(albumentations, call["name"])})
+    lines = ["import albumentations as A"]
+    lines += [f"from framework.data.augment.torchvision_policies import {', '.join(ours)}"] if ours else []
+    lines += ["", "transforms = A.Compose(", "    ["]
     for call in calls:
         arguments = ", ".join(f"{name}={_plain(value)!r}" for name, value in call.items() if name != "name")
-        lines.append(f"        A.{call['name']}({arguments}),")
-    mixing = [f"# then CutMix of two images so transformed, with the probability {cutmix}"] if cutmix else []
+        lines.append(f"        {'' if call['name'] in ours else 'A.'}{call['name']}({arguments}),")
+    mixing = [
+        f"# then {name} of two images so transformed, with the probability {p}"
+        for name, p in (("CutMix", cutmix), ("Mixup", mixup))
+        if p
+    ]
     return "\n".join([*lines, "    ]", ")", *mixing, ""])
 
 

@@ -40,7 +40,7 @@ class Picture:
 
 @contextmanager
 def saved_figure(path: Path | BinaryIO, inches: tuple[float, float], dpi: int = 85) -> "Iterator[Figure]":
-    """An empty figure, saved as a PNG at the end.
+    """An empty figure, saved at the end, as an SVG where the path ends so, else as a PNG.
 
     Texts are taken literally: `$`, `^` and `_` are not read as mathematics.
     """
@@ -51,7 +51,8 @@ def saved_figure(path: Path | BinaryIO, inches: tuple[float, float], dpi: int = 
     with matplotlib.rc_context({"text.parse_math": False}):
         figure = Figure(figsize=inches, layout="constrained")
         yield figure
-        figure.savefig(path, format="png", dpi=dpi, pil_kwargs={"optimize": True})
+        svg = isinstance(path, Path) and path.suffix == ".svg"
+        figure.savefig(path, format="svg" if svg else "png", dpi=dpi, pil_kwargs=None if svg else {"optimize": True})
 
 
 def _import() -> None:

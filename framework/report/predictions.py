@@ -48,6 +48,17 @@ class Predictions:
         counts = np.bincount(self.labels * number + self.classes, minlength=number * number)
         return counts.reshape(number, number)
 
+    def top(self, number: int) -> float:
+        """The share of images whose true class is among so many most likely ones."""
+        likely = np.argpartition(-self.probabilities, number - 1, axis=1)[:, :number]
+        return float((likely == self.labels[:, None]).any(1).mean())
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of the classes' F1, each 2 TP / (2 TP + FP + FN), 0 for one that is nowhere."""
+        counts = self.confusion()
+        return float((2 * counts.diagonal() / np.maximum(counts.sum(0) + counts.sum(1), 1)).mean())
+
     def mistakes(self) -> npt.NDArray[np.int64]:
         """The images whose class is wrong, the most confident first."""
         wrong = np.flatnonzero(~self.right)

@@ -40,6 +40,7 @@ class RunDirectory:
         self.log = path / "log.jsonl"  # one JSON object an epoch
         self.training_log = path / "training.log"  # the same for people
         self.curves = path / "curves.png"
+        self.lr_finder = path / "lr_finder.png"  # of a run whose rate was looked for
         self.checkpoints = path / "checkpoints"  # the newest: see `framework.checkpoint.manager`
         self.best = path / "best.pt"  # the weights with the best validation accuracy
         self.weights = path / "weights.safetensors"  # the reported weights, for other programs

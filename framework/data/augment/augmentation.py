@@ -11,6 +11,7 @@ from framework.data.augment.affine import Affine
 from framework.data.augment.batch_transform import BatchTransform, Params, Size
 from framework.data.augment.coarse_dropout import CoarseDropout
 from framework.data.augment.horizontal_flip import HorizontalFlip
+from framework.data.augment.random_crop import Pad, RandomCrop
 from framework.errors import EmberfieldError
 from framework.seeding import block_generator, sample_generators
 
@@ -21,6 +22,9 @@ BATCH_TRANSFORMS: Mapping[str, Callable[[Any], BatchTransform | None]] = {
     "Affine": Affine.of,
     "CoarseDropout": CoarseDropout.of,
     "HorizontalFlip": HorizontalFlip,
+    "Pad": Pad.of,
+    "PadIfNeeded": Pad.of,
+    "RandomCrop": RandomCrop.of,
     "ShiftScaleRotate": Affine.of,
 }
 """What stands for an albumentations transform, by the name of its class; None for a form that is not covered."""
@@ -103,8 +107,8 @@ class Augmentation:
         if key not in self._blocks:
             assert self.batch_transforms is not None
             self._blocks = {old: drawn for old, drawn in self._blocks.items() if epoch - 1 <= old[1] <= epoch}
-            self._blocks[key] = [
-                transform.draw(block_generator(seed, epoch, block, place), BLOCK, size)
-                for place, transform in enumerate(self.batch_transforms)
-            ]
+            drawn = self._blocks[key] = []
+            for place, transform in enumerate(self.batch_transforms):
+                drawn.append(transform.draw(block_generator(seed, epoch, block, place), BLOCK, size))
+                size = transform.resized(size) if isinstance(transform, Pad | RandomCrop) else size
         return self._blocks[key]

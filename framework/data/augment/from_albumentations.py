@@ -28,6 +28,12 @@ FORMER_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 """By transform, today's argument names and the former ones that each replaces: one, or the two ends of a range."""
 
 
+FORMER_TRANSFORMS = {
+    "cutout": "CoarseDropout, with num_holes_range, hole_height_range and hole_width_range",
+    "trivialaugment": "TrivialAugmentWide",
+}
+"""What transforms are called today."""
+
 TENSORS = ("totensor", "totensorv2", "totensor3d")
 """What ends many pipelines and has no place here."""
 
@@ -46,25 +52,28 @@ def build_augmentation(transforms: Sequence[Mapping[str, Any]], mean: Sequence[f
 
     cv2.setNumThreads(0)
     colour = tuple(float(round(value)) for value in mean)
-    calls = tuple(_call(declared, colour) for declared in transforms)
+    calls = tuple(_call(each, colour) for declared in transforms for each in _with_pad(declared))
     pipeline = albumentations.Compose([_make(**call) for call in calls], strict=True, is_check_shapes=False)
     return Augmentation(pipeline, calls)
 
 
-def _call(declared: Mapping[str, Any], mean: tuple[float, ...]) -> dict[str, Any]:
-    import albumentations
+def _with_pad(declared: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A RandomCrop with a margin, `pad`, as torchvision's, in the two transforms of albumentations that it is."""
+    if str(declared.get("name")).lower() != "randomcrop" or "pad" not in declared:
+        return [declared]
+    of_pad = {name: value for name, value in declared.items() if name in ("fill", "border_mode")}
+    crop = {name: value for name, value in declared.items() if name not in ("pad", *of_pad)}
+    return [{"name": "Pad", "padding": declared["pad"], **of_pad}, crop]
 
-    kinds = {
-        name.lower(): kind
-        for name, kind in vars(albumentations).items()
-        if inspect.isclass(kind)
-        and issubclass(kind, abstract := albumentations.ImageOnlyTransform | albumentations.DualTransform)
-        and kind not in get_args(abstract)
-    }
+
+def _call(declared: Mapping[str, Any], mean: tuple[float, ...]) -> dict[str, Any]:
+    kinds = _kinds()
     given = dict(declared)
     asked = given.pop("name", None)
     if str(asked).lower() in TENSORS:
         raise EmberfieldError(f"leave {asked} out: the framework itself normalizes the images and makes them tensors")
+    if today := FORMER_TRANSFORMS.get(str(asked).lower()):
+        raise EmberfieldError(f"{asked} is now called {today}")
     if not isinstance(asked, str) or asked.lower() not in kinds:
         raise EmberfieldError(unknown("transform", str(asked), (kind.__name__ for kind in kinds.values())))
     kind = kinds[asked.lower()]
@@ -81,13 +90,22 @@ def _call(declared: Mapping[str, Any], mean: tuple[float, ...]) -> dict[str, Any
     return {"name": name, **arguments}
 
 
-def _make(name: str, **arguments: Any) -> Any:
+def _kinds() -> dict[str, Any]:
+    """The classes of the transforms, by their names in small letters."""
     import albumentations
 
+    from framework.data.augment.torchvision_policies import POLICIES
+
+    abstract = albumentations.ImageOnlyTransform | albumentations.DualTransform
+    theirs = [kind for kind in vars(albumentations).values() if inspect.isclass(kind) and issubclass(kind, abstract)]
+    return {kind.__name__.lower(): kind for kind in (*theirs, *POLICIES) if kind not in get_args(abstract)}
+
+
+def _make(name: str, **arguments: Any) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "ShiftScaleRotate is a special case of Affine", UserWarning)
-            return getattr(albumentations, name)(**arguments)
+            return _kinds()[name.lower()](**arguments)
     except Exception as error:  # albumentations raises ValueErrors of several lines, and other kinds
         raise EmberfieldError(f"{name} refuses {arguments or 'no arguments'}: {_reason(error)}") from error
 

@@ -126,6 +126,23 @@ def test_a_guard_that_checks_now_and_then_names_the_step(caplog: pytest.LogCaptu
     guard.check()
 
 
+def test_the_mean_gradient_of_several_parts_is_that_of_the_batch() -> None:
+    def after(accumulate: int) -> tuple[Tensor, StepOutput]:
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
+        chosen = make_optimizer(network, OptimizationConfig(lr=0.1))
+        statistics = Statistics((0.5,), (0.25,))
+        loss = nn.CrossEntropyLoss()
+        step = make_step(network, chosen, loss=loss, statistics=statistics, device=CPU, accumulate=accumulate)
+        outputs = [step(*batch(number)) for number in range(3)]
+        return torch.nn.utils.parameters_to_vector(network.parameters()), outputs[-1]
+
+    (whole, output), (parts, of_parts) = after(1), after(4)
+    torch.testing.assert_close(whole, parts)
+    for name in ("loss", "correct", "norm"):
+        torch.testing.assert_close(getattr(output, name), getattr(of_parts, name))
+
+
 def test_labels_in_shares_are_those_they_stand_for() -> None:
     images, labels = batch(0)
     shares = nn.functional.one_hot(labels, 3).float()

@@ -17,7 +17,7 @@ def test_only_kernels_and_matrices_decay() -> None:
     assert len(others["params"]) == 3
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
 def test_fused_optimizer_steps_like_the_plain_one(name: str) -> None:
     torch.manual_seed(0)
     ours, plain = network(), network()
@@ -28,7 +28,8 @@ def test_fused_optimizer_steps_like_the_plain_one(name: str) -> None:
     if name == "sgd":
         reference = torch.optim.SGD(groups, 0.1, 0.8, nesterov=True, foreach=False)
     else:
-        reference = torch.optim.AdamW(groups, 0.1, betas=(0.8, 0.999), foreach=False)
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+        reference = kind(groups, 0.1, betas=(0.8, 0.999), foreach=False)
     for optimizer, model in ((make_optimizer(ours, config), ours), (reference, plain)):
         for step in range(3):
             torch.manual_seed(step)

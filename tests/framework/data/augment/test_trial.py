@@ -149,7 +149,7 @@ def test_a_hole_larger_than_the_image_is_named() -> None:
 
 
 def test_what_the_trial_did_not_meet_is_named_with_its_image() -> None:
-    augmentation = build_augmentation([CROP], [100.0] * 3)
+    augmentation = build_augmentation([CROP | {"name": "CenterCrop"}], [100.0] * 3)
     with pytest.raises(EmberfieldError, match="turn training image 7 in epoch 3, uint8 32x32x3, into uint8 20x24x3"):
         augmentation(images()[0], seed=0, epoch=2, sample=7)
     with pytest.raises(EmberfieldError, match="cannot be applied to training image 7 in epoch 3, uint8 8x8x3: Crop"):
