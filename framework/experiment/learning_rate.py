@@ -2,11 +2,14 @@
 
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
+from framework.checkpoint.training_state import TrainingState
 from framework.config import Config
 from framework.data.data_module import DataModule, preprocessing_of, setup
 from framework.data.registry import open_named
@@ -21,6 +24,7 @@ from framework.experiment.teachers import as_teacher, load_teachers
 from framework.report.rate_test import save_rate_test
 from framework.run.directory import RunDirectory
 from framework.run.environment import choose_device
+from framework.run.signals import Stop
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
@@ -65,10 +69,22 @@ def find_rate(experiment: "Experiment", out: Path, asked: Mapping[str, Any]) -> 
     return found
 
 
-def with_found_rate(config: Config, found: RateTest) -> Config:
-    """The configuration whose rate was to be found, with the one that was."""
+def with_found_rate(
+    network: nn.Module,
+    config: Config,
+    data: DataModule,
+    make: Callable[[nn.Module, Config, DataModule], TrainingState],
+    stop: Stop | None,
+) -> tuple[Config, RateTest | None]:
+    """The configuration with a rate where it says that one is to be found, and how it was; as it is elsewhere.
+
+    Raises as `range_test` does.
+    """
+    if config.optimization.lr != "find":
+        return config, None
+    found = range_test(network, config, data, make, stop=stop)
     logger.info("learning rate %.4g, found in %d steps", found.suggestion, len(found.rates))
-    return config.updated({"lr": found.suggestion})
+    return config.updated({"lr": found.suggestion}), found
 
 
 def save_found(path: Path, config: Config, data: DataModule, found: RateTest) -> None:

@@ -20,7 +20,6 @@ from framework.data.image_data import ImageData
 from framework.data.registry import open_named
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
-from framework.engine.lr_finder import range_test
 from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
@@ -142,10 +141,7 @@ def train(
             extensions=extensions,
             processes=processes,
         )
-        found = None
-        if config.optimization.lr == "find":
-            found = range_test(network, config, data, parts, stop=stop if processes.world_size == 1 else None)
-            config = with_found_rate(config, found)
+        config, found = with_found_rate(network, config, data, parts, stop if processes.world_size == 1 else None)
         state = parts(network, config, data)
         if point:
             state.load_state_dict(point.checkpoint, point.source, max_epochs=config.training.epochs)
@@ -157,9 +153,8 @@ def train(
             keep_teachers(run, teachers)
             if found:
                 save_found(run.lr_finder, config, data, found)
-        resumed = resumed_lines(run, config, state.step) if point and processes.is_main else []
         with closing(EpochLog(run if processes.is_main else None, config.training.epochs, state.history)) as log:
-            for line in resumed:
+            for line in resumed_lines(run, config, state.step) if point and processes.is_main else ():
                 log.write(line)
             run_on = functools.partial(fit, state, data, config, run, device=device, log=log, stop=stop)
             run_on(extensions=extensions, processes=processes)
