@@ -129,3 +129,31 @@ def test_the_extra_for_exporting_is_what_the_formats_need(metadata: email.messag
     for name in EXTRAS:
         assert any(line.startswith(name) and f'extra == "{name}"' in line for line in lines)
     assert any(line.startswith("emberfield[datasets,export]") and 'extra == "test"' in line for line in lines)
+
+
+def test_the_wheel_leaves_an_older_torch_and_numpy_as_they_are(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """As Colab has them: the oldest versions that are allowed, here by their metadata alone, without an index."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    site = next((tmp_path / "venv" / "lib").glob("python*/site-packages"))
+    oldest = {"torch": "2.11.0", "numpy": "1.26.4", "torchvision": "0.26.0"}
+    for name in PACKAGES:
+        version = oldest.get(name, importlib.metadata.version(name))
+        folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (folder / "INSTALLER").write_text("pip\n")
+        (folder / "RECORD").write_text("")
+    before = sorted(path.name for path in site.glob("*.dist-info"))
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--disable-pip-version-check"]
+    assert wheel.filename
+    subprocess.run([*pip, wheel.filename], check=True, capture_output=True)
+    after = sorted(path.name for path in site.glob("*.dist-info"))
+    assert set(after) - set(before) == {"emberfield-0.1.0.dist-info"} and set(before) <= set(after)
+    shutil.rmtree(site / "torch-2.11.0.dist-info")
+    too_old = site / "torch-2.10.0.dist-info"
+    too_old.mkdir()
+    (too_old / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.10.0\n")
+    refused = subprocess.run([*pip, "--force-reinstall", "--no-deps", wheel.filename], capture_output=True, check=False)
+    checked = subprocess.run([*pip[:5], "check"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 0 and "torch" in checked.stdout  # the control

@@ -1,5 +1,6 @@
 """The Python interface, as a notebook uses it: nothing of the process stays changed, and errors are no exits."""
 
+import gc
 import logging
 import random
 import signal
@@ -121,6 +122,16 @@ def test_an_unfinished_run_is_opened_and_goes_on(tmp_path: Path, threads: Callab
     assert again.results["test_loss"] == whole.results["test_loss"]
     with pytest.raises(RunDirectoryError, match="batch_size"):
         again.resume(batch_size=8)
+
+
+def test_trainings_in_one_process_leave_no_objects_behind(tmp_path: Path) -> None:
+    def objects_after(number: int) -> int:
+        EXPERIMENT.train(tmp_path / str(number), **SHORT)
+        gc.collect()
+        return len(gc.get_objects())
+
+    first, *_, last = [objects_after(number) for number in range(4)][1:]
+    assert last - first < 100  # a training makes some 100,000
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
