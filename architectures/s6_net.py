@@ -14,7 +14,7 @@ from architectures.registry import register
 def s6_net(
     *,
     num_classes: int = 10,
-    in_channels: int = 1,
+    in_channels: int = 3,
     widths: Sequence[int] = (16, 24, 32),
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.ReLU,

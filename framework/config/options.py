@@ -65,16 +65,19 @@ class JsonText(click.ParamType[Any]):
 
 
 class NumberOrText(click.ParamType[Any]):
-    """An option whose value is a number, or a word that its setting knows."""
+    """An option whose value is a number, or one of the words that its setting knows."""
 
     name = "number or text"
 
+    def __init__(self, words: Collection[str]) -> None:
+        self.words = words
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number that the text stands for, else the text."""
+        """The number that the text stands for, else the word; anything else ends the command with a usage error."""
         try:
-            return float(value)
+            return value if value in self.words else float(value)
         except ValueError:
-            return value
+            self.fail(f"{value!r} is not a number, nor {' or '.join(self.words)}", param, ctx)
 
 
 class SettingOption(click.Option):
@@ -140,7 +143,7 @@ def _option(item: "dataclasses.Field[Any]", hint: Any, default: object, section:
         settings["type"] = lists() if origin is tuple else JsonText(dict)
         text += f" [default: {json.dumps(default)}]" if takes_texts(hint) and default else ""
     elif kind is float and str in kinds:
-        settings["type"] = NumberOrText()
+        settings["type"] = NumberOrText(item.metadata["choices"])
         text += f" [default: {default:.4g}]" if isinstance(default, float) else f" [default: {default}]"
     else:
         settings["type"] = click.Choice(item.metadata["choices"]) if item.metadata["choices"] else kind

@@ -163,7 +163,7 @@ def test_a_block_that_fails_is_found_out(text: str, tmp_path: Path, environment:
     [
         ("python -m recipes.s7_cifar --no-such-option 3", "No such option"),
         ("python -m recipes.s7_cifar train --epochs many", "Invalid value for '--epochs'"),
-        ("python -m recipes.s7_cifar --preset no-such-preset", "Invalid value for '--preset'"),
+        ("python -m recipes.s7_cifar --preset no-such-preset", "unknown preset 'no-such-preset'"),
         ("python -m recipes.s7_cifar no-such-command", "No such command"),
         ("python -m recipes.s7_cifar evaluate --epochs 3", "No such option"),
         ("for lr in 0.1 x; do python -m recipes.s7_cifar --lr $lr; done", "Invalid value for '--lr'"),
@@ -204,7 +204,7 @@ def test_a_block_that_would_escape_is_found_out(text: str, reason: str) -> None:
     ("text", "reason"),
     [
         ("`evaluate --no-such-option`", "no command takes --no-such-option"),
-        ("| `--epochs` | `--preset no-such-preset --epochs 3` |", "--preset"),
+        ("| `--epochs` | `--preset no-such-preset --epochs 3` |", "unknown preset"),
         ("`--epochs many`", "--epochs"),
         ("`--epochs 3 --checkpoint runs/a`", "No such option"),
     ],

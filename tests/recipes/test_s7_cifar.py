@@ -189,7 +189,8 @@ def test_a_used_directory_is_refused_without_resume(finished: tuple[Path, str]) 
     [
         (("--arch", "c1c2c3c4"), 2, "unknown architecture 'c1c2c3c4', did you mean 'c1c2c3c40'"),
         (("--arch-options", '{"depht": 3}'), 2, "has no option 'depht', did you mean 'depths'"),
-        (("--arch-options", "3"), 2, "is not a json object"),
+        (("--arch-options", "3"), 2, "'3' is not JSON, nor one value a name as in norm=group,depth=3"),
+        (("--arch-options", "[3]"), 2, "is not a json object"),
         (("--transforms", '[{"name": "HorizontalFlop"}]'), 2, "did you mean 'HorizontalFlip'"),
         (("--transforms", '[{"name": "CoarseDropout", "max_hole": 1}]'), 2, "did you mean 'max_holes'"),
         (("--epochs", "0"), 2, "epochs is 0; the smallest valid value is 1"),

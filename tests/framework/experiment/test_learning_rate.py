@@ -28,7 +28,7 @@ def build(num_classes: int, in_channels: int) -> nn.Module:
     )
 
 
-SETTINGS = {"dataset": "digits", "arch": f"{__name__}:build", "device": "cpu", "precision": "float32", "epochs": 2}
+SETTINGS = {"data": "digits", "arch": f"{__name__}:build", "device": "cpu", "precision": "float32", "epochs": 2}
 EXPERIMENT = Experiment(
     name="kit",
     networks="architectures",
@@ -78,7 +78,7 @@ def test_the_suggestion_is_where_the_loss_falls_most_steeply(tmp_path: Path) -> 
 
 
 def test_the_command_says_what_it_found(tmp_path: Path) -> None:
-    small = ("--dataset", "digits", "--arch", SETTINGS["arch"], "--no-constraints", "--precision", "float32")
+    small = ("--data", "digits", "--arch", SETTINGS["arch"], "--no-constraints", "--precision", "float32")
     result = run("find-lr", *small, "--device", "cpu", "--steps", "12", "--start", "0.001", "--out", tmp_path / "a.png")
     assert "suggested learning rate 0." in result.output, result.output
     assert (tmp_path / "a.png").exists()
