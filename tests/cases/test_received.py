@@ -75,6 +75,7 @@ def test_code_that_a_run_names_is_not_executed_unless_the_user_names_it(
     assert not (got.parent / "ran").exists() and "planted" not in sys.modules
     refused(run(*commands(got, made)[command], "--arch", "planted:make"), 4, 5)
     assert not (got.parent / "ran").exists()  # another one than the run's is not executed either
+    assert (got.parent / "secret.txt").read_text() == SECRET
 
 
 def test_a_network_of_ones_own_resumes_once_it_is_named(
@@ -134,6 +135,7 @@ def test_links_in_a_run_are_not_followed(name: str, got: Path, made: Path) -> No
     assert not target.is_dir() or not list(target.iterdir())
 
 
+@pytest.mark.timeout(60)
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(got: Path) -> None:
     received.with_pipe(got, "environment.json")
     assert "environment.json is no regular file" in refused(run("report", got, "--device", "cpu"), 4)
