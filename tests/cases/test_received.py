@@ -74,8 +74,9 @@ def test_code_that_a_run_names_is_not_executed_unless_the_user_names_it(
     assert (got.parent / "secret.txt").read_text() == SECRET
     assert not (got.parent / "ran").exists() and "planted" not in sys.modules
     refused(run(*commands(got, made)[command], "--arch", "planted:make"), 4, 5)
-    assert not (got.parent / "ran").exists()  # another one than the run's is not executed either
-    assert (got.parent / "secret.txt").read_text() == SECRET
+    received.with_code(got, "planted:make", {})
+    refused(run(*commands(got, made)[command], "--arch", "logging:basicConfig"), 4, 5)
+    assert not (got.parent / "ran").exists()  # another one than the user names is not executed either
 
 
 def test_a_network_of_ones_own_resumes_once_it_is_named(
