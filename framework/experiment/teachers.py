@@ -12,7 +12,9 @@ from framework.checkpoint.file_format import save_checkpoint
 from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained, require_same_classes
 from framework.checkpoint.networks import Networks
 from framework.config import Config
+from framework.data.data_module import preprocessing_of
 from framework.data.image_data import ImageData
+from framework.data.preprocessing import Preprocessing
 from framework.errors import DataError, EmberfieldError
 from framework.losses.distillation import Teacher
 from framework.run.directory import RunDirectory
@@ -27,7 +29,7 @@ def load_teachers(
 
     A teacher's architecture is a registered one, the run's own, or one of `teacher_arch`. Raises EmberfieldError for a
     name that is neither of published weights nor a file or folder, DataError for a network of other classes, channels
-    or size than the images', CheckpointError as `load_model` does.
+    or size than the images', or of otherwise prepared images, CheckpointError as `load_model` does.
     """
     trusted = (config.network.arch, *config.optimization.teacher_arch)
     names = config.optimization.teacher or ()
@@ -38,10 +40,7 @@ def load_teachers(
         else:
             teacher = _named(networks, name, device, trusted)
         require_same_classes(teacher, data)
-        if teacher.metadata.image_size != config.data.image_size:
-            raise DataError(
-                f"the teacher {name} takes {teacher.metadata.image_size} pixels, not {config.data.image_size}"
-            )
+        _require_same_inputs(name, teacher.metadata.preprocessing, preprocessing_of(config))
         teachers.append(teacher)
     if teachers and not begun and config.data.val_size != 0:
         logger.warning(
@@ -69,6 +68,19 @@ def as_teacher(teachers: Sequence[LoadedModel], config: Config) -> Teacher | Non
         alpha=config.optimization.distill_alpha,
         temperature=config.optimization.distill_temperature,
     )
+
+
+def _require_same_inputs(name: str, theirs: Preprocessing, own: Preprocessing) -> None:
+    """Raises DataError for a teacher whose images became inputs in another way than the student's do.
+
+    One that was trained before there was a background counts as trained on white: no opaque image tells them apart.
+    """
+    if theirs.image_size != own.image_size:
+        raise DataError(f"the teacher {name} takes {theirs.image_size} pixels, not {own.image_size}")
+    if theirs.fit != own.fit:
+        raise DataError(f"the teacher {name} was trained with --fit {theirs.fit}, not {own.fit}")
+    if theirs.color != own.color:
+        raise DataError(f"the teacher {name} was trained with --background {theirs.background}, not {own.background}")
 
 
 def _named(networks: Networks, name: str, device: torch.device, trusted: Collection[str]) -> LoadedModel:

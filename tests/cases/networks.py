@@ -57,6 +57,17 @@ NETWORKS = '''
             }[self.form]
 
 
+    class NoNumber(nn.Module):
+        """Learns, and gives no number in evaluation mode."""
+
+        def __init__(self, num_classes, in_channels):
+            super().__init__()
+            self.body = raises(num_classes, in_channels)
+
+        def forward(self, x):
+            return self.body(x) if self.training else self.body(x) * float("nan")
+
+
     class Unused(nn.Module):
         """Case 23: parameters that the forward pass does not use."""
 
@@ -94,6 +105,7 @@ NETWORKS = '''
     def numbers(num_classes, in_channels): return Outputs(in_channels, num_classes, "numbers")
     def squeezed(num_classes, in_channels): return Outputs(in_channels, num_classes, "squeezed")
     def detached(num_classes, in_channels): return Outputs(in_channels, num_classes, "detached")
+    def no_number(num_classes=10, in_channels=3): return NoNumber(num_classes, in_channels)
     def unused(num_classes=10, in_channels=3): return Unused(num_classes, in_channels)
     def shared(num_classes=10, in_channels=3): return Shared(num_classes, in_channels)
     def repeated(num_classes=10, in_channels=3): return Shared(num_classes, in_channels, bare=False)

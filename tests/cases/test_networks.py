@@ -5,11 +5,13 @@ import os
 import re
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from recipes.s7_cifar import EXPERIMENT
 from tests.cases import inputs
 from tests.cases.networks import networks
 from tests.framework.experiment.running import ROOT, run
@@ -78,6 +80,13 @@ def test_04_what_torchsummary_cannot_show_is_trained_and_summarized(data: Path, 
 )
 def test_05_an_output_that_is_no_logits_is_named_before_training(data: Path, arch: str, message: str) -> None:
     assert message in refused(train(data, f"net:{arch}"))
+
+
+def test_last_weights_that_give_no_number_are_an_error_and_no_result(data: Path) -> None:
+    ended = train(data, "net:no_number", "--val-size", "0")
+    assert ended.exit_code == 7 and "error: the test: " in ended.stderr
+    assert "the weights are not finite" in ended.stderr and len(ended.stderr.splitlines()) == 1
+    assert not Path("run/results.json").exists() and "test accuracy" not in ended.output
 
 
 def test_23_parameters_without_a_gradient_are_named_under_torchrun_and_trained_without(data: Path) -> None:
@@ -229,3 +238,16 @@ def test_25_images_are_predicted_in_batches_each_as_it_comes(
     lines = [event for event in events if isinstance(event, str)]
     assert len(lines) == 151 and len(set(lines[:150])) == 1
     assert result.exit_code == 3 and "broken.png" in lines[150]
+
+
+def test_25_the_memory_of_a_prediction_does_not_grow_with_the_images(data: Path, own_run: Path) -> None:
+    from framework.experiment.evaluation import predict_images
+
+    model = EXPERIMENT.load(own_run, arch="net:norm", device="cpu")
+    image, peaks = next((data / "test" / "a").iterdir()), []
+    for count in (400, 400, 4000):  # the first time is for what is made once
+        tracemalloc.start()
+        assert sum(1 for _ in predict_images(model, [image] * count)) == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.5 * peaks[1] < 4000 * 16 * 16 * 3 / 4  # the images alone

@@ -74,7 +74,9 @@ def test_code_that_a_run_names_is_not_executed_unless_the_user_names_it(
     assert (got.parent / "secret.txt").read_text() == SECRET
     assert not (got.parent / "ran").exists() and "planted" not in sys.modules
     refused(run(*commands(got, made)[command], "--arch", "planted:make"), 4, 5)
-    assert not (got.parent / "ran").exists()  # another one than the run's is not executed either
+    received.with_code(got, "planted:make", {})
+    refused(run(*commands(got, made)[command], "--arch", "logging:basicConfig"), 4, 5)
+    assert not (got.parent / "ran").exists()  # another one than the user names is not executed either
 
 
 def test_a_network_of_ones_own_resumes_once_it_is_named(
@@ -134,6 +136,7 @@ def test_links_in_a_run_are_not_followed(name: str, got: Path, made: Path) -> No
     assert not target.is_dir() or not list(target.iterdir())
 
 
+@pytest.mark.timeout(60)
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(got: Path) -> None:
     received.with_pipe(got, "environment.json")
     assert "environment.json is no regular file" in refused(run("report", got, "--device", "cpu"), 4)

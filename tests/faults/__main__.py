@@ -23,12 +23,13 @@ def tried(fault: Fault, folder: Path) -> Result:
 
 
 def main(names: list[str]) -> int:
-    """Tries the faults whose names begin so, or all; 1 if one is not caught, or cannot be tried."""
+    """Tries the faults of these numbers or names, or all; 1 if one is not caught, or cannot be tried."""
     every = faults()
-    unknown = [name for name in names if not any(fault.name.startswith(name) for fault in every)]
+    known = {name: fault for fault in every for name in (fault.name, fault.name.partition("-")[0])}
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise SystemExit(f"no fault is named {', '.join(unknown)}; valid: {', '.join(fault.name for fault in every)}")
-    chosen = [fault for fault in every if not names or fault.name.startswith(tuple(names))]
+    chosen = list({known[name].name: known[name] for name in names}.values()) or every
     with tempfile.TemporaryDirectory(prefix="emberfield-faults-") as folder:
         plain = Path(folder) / "plain"
         copy_tree(plain)

@@ -47,7 +47,7 @@ def read_fault(path: Path) -> Fault:
 
 def faults() -> list[Fault]:
     """All of them, in the order of their numbers."""
-    return [read_fault(path) for path in sorted(HERE.glob("*.patch"))]
+    return [read_fault(path) for path in sorted(HERE.glob("*.patch"), key=lambda path: int(path.name.split("-")[0]))]
 
 
 def applies(fault: Fault, tree: Path, *, check: bool = False) -> bool:

@@ -1,5 +1,6 @@
 """A disk that is full, a file that is damaged: it is said, and the checkpoint before is still there."""
 
+import json
 import os
 import resource
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from framework.checkpoint.file_format import load_checkpoint
+from framework.checkpoint.file_format import load_checkpoint, save_checkpoint
 from framework.checkpoint.manager import checkpoint_paths, latest_checkpoint, write_checkpoint
 from framework.errors import CheckpointError
 from framework.run.directory import RunDirectory
@@ -210,3 +211,25 @@ def stop_at_the_sixth() -> None:
         real(path, state)
 
     manager.save_checkpoint = save  # type: ignore[assignment]
+
+
+def test_the_final_test_is_of_the_weights_in_memory(whole: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert finish(folder, prepare="tests.reliability.test_disk:spoil_the_best_at_the_end") == 0, said(folder)
+    results = json.loads((folder / "results.json").read_text())
+    assert results.items() >= json.loads(whole["results"]).items()
+
+
+def spoil_the_best_at_the_end() -> None:
+    """When the run is tested, other best weights than its own lie on the disk."""
+    from framework.checkpoint.manager import CheckpointManager
+
+    finish = CheckpointManager.finish
+
+    def spoilt(manager: CheckpointManager) -> None:
+        finish(manager)
+        content = load_checkpoint(manager.run.best)
+        weights = {name: torch.zeros_like(value) for name, value in content["model"].items()}
+        save_checkpoint(manager.run.best, {**content, "model": weights})
+
+    CheckpointManager.finish = spoilt  # type: ignore[method-assign]

@@ -1,6 +1,7 @@
 """What of a training is kept, when, and by whom."""
 
 import copy
+import errno
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from framework.checkpoint import manager as module
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.file_format import load_checkpoint
-from framework.checkpoint.manager import CheckpointManager, latest_checkpoint
+from framework.checkpoint.manager import CheckpointManager, checkpoint_paths, latest_checkpoint
+from framework.checkpoint.resume import resume_point
 from framework.config import SafetyConfig
 from framework.errors import SaveError, UnreadableError
 from framework.run.directory import RunDirectory
@@ -121,3 +123,21 @@ def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(training: SmallT
     assert newest.is_symlink() and not list(manager.run.checkpoints.glob("*.damaged"))
     newest.unlink()
     assert latest_checkpoint(manager.run) is not None
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_read_is_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    RunDirectory(tmp_path).checkpoints.mkdir()
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(UnreadableError, match="checkpoints cannot be read: Permission denied"):
+        checkpoint_paths(RunDirectory(tmp_path))
+
+
+def test_best_weights_that_cannot_be_read_are_not_begun_again_over(training: SmallTraining, tmp_path: Path) -> None:
+    RunDirectory(tmp_path).best.mkdir()  # a folder fails as a missing permission does, for root too
+    with pytest.raises(UnreadableError, match=r"best\.pt cannot be read"):
+        resume_point(RunDirectory(tmp_path), training.images.data)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framework.checkpoint.comparison import first_difference
-from framework.checkpoint.file_format import load_checkpoint
+from framework.checkpoint.file_format import load_checkpoint, save_checkpoint
 from tests.framework.experiment.running import QUICK, run, run_killed_after
 
 NARROW = ("--arch-options", '{"widths": [8, 8, 16, 16]}')
@@ -114,6 +114,23 @@ def test_bad_input_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...]
 def test_a_teacher_of_other_pixels_is_refused(finished: tuple[Path, str], tmp_path: Path) -> None:
     result = run(*STUDENT, "--image-size", "40", "--teacher", finished[0], "--out", tmp_path / "run")
     assert result.exit_code == 3 and "takes 32 pixels, not 40" in result.output
+
+
+def test_a_teacher_of_otherwise_prepared_images_is_refused(finished: tuple[Path, str], tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher.pt"
+    content = load_checkpoint(finished[0] / "best.pt")
+    for own, metadata, message in (
+        (("--fit", "pad"), {}, "was trained with --fit stretch, not pad"),
+        ((), {"fit": "crop"}, "was trained with --fit crop, not stretch"),
+        (("--background", "#ff0000"), {}, "was trained with --background white, not #ff0000"),
+        ((), {"background": "black"}, "was trained with --background black, not white"),
+    ):
+        save_checkpoint(teacher, {**content, "metadata": {**content["metadata"], **metadata}})
+        result = run(*STUDENT, *own, "--teacher", teacher, "--out", tmp_path / "run")
+        assert result.exit_code == 3 and result.stderr == f"error: the teacher {teacher} {message}\n"
+    save_checkpoint(teacher, {**content, "metadata": {**content["metadata"], "background": None}})
+    short = (*STUDENT, "--epochs", "1", "--limit-batches", "1", "--background", "#ffffff")
+    assert run(*short, "--teacher", teacher, "--out", tmp_path / "taught").exit_code == 0
 
 
 def test_another_teacher_is_refused_by_a_run_that_has_begun(student: tuple[Path, str]) -> None:

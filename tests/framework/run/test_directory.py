@@ -1,3 +1,4 @@
+import math
 import os
 import subprocess
 import sys
@@ -96,3 +97,11 @@ def test_text_is_replaced_as_a_whole(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "two")
     assert (tmp_path / "a.txt").read_text() == "two"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_no_file_holds_a_number_that_json_has_not(tmp_path: Path, number: float) -> None:
+    write_json(tmp_path / "a.json", {"loss": 1.0})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"loss": number})
+    assert (tmp_path / "a.json").read_text() == '{\n  "loss": 1.0\n}\n'
