@@ -20,10 +20,12 @@ from framework.data.image_data import ImageData
 from framework.data.registry import open_named
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
+from framework.engine.frozen import freeze
 from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import changed_code, describe, record_results, record_start, resumed_lines
+from framework.experiment.initial_weights import begin_with_trained
 from framework.experiment.learning_rate import save_found, with_found_rate
 from framework.experiment.named_data import own_images
 from framework.experiment.run import Run
@@ -131,6 +133,8 @@ def train(
             announce(run, config, data, network, findings, device)
         # A used directory goes on from its newest checkpoint, with the precision that it began with.
         point = processes.broadcast_object(resume_point(run, data.data) if processes.is_main else None)
+        if not point:
+            begin_with_trained(network, config, data.data, networks, device)
         metadata = point.metadata if point else processes.broadcast_object(describe(config, data, network, device))
         teachers = load_teachers(config, run, data.data, networks, device, begun=point is not None)
         parts = functools.partial(
@@ -209,4 +213,5 @@ def build_network(
     if not config.constraints.no_constraints:
         require(findings)
     place(network, device)
+    freeze(network, config.network.freeze)
     return network, findings
