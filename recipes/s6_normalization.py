@@ -31,7 +31,7 @@ DEFAULTS = Config(
             {"name": "HorizontalFlip", "p": 0.5},
         )
     ),
-    optimization=OptimizationConfig(optimizer="sgd", lr=0.2, weight_decay=5e-4),
+    optimization=OptimizationConfig(optimizer="sgd", lr=0.1, weight_decay=5e-4),
     training=TrainingConfig(epochs=20, batch_size=128),
 )
 
