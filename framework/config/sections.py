@@ -61,8 +61,8 @@ class NetworkConfig:
     )
     freeze: tuple[str, ...] = setting(
         (),
-        "layers that are not trained, by name or pattern (C1, C*), several in a JSON list; they keep the statistics of "
-        "their normalisations too",
+        "layers that are not trained, by name or pattern (c1, c2.*), several in a JSON list; they keep the "
+        "statistics of their normalisations too",
     )
 
 

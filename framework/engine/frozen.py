@@ -10,7 +10,7 @@ from framework.errors import EmberfieldError
 
 
 def frozen_layers(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
-    """The layers whose names match a pattern, as `C1.0` or `C*`, where * stands for dots too.
+    """The layers whose names match a pattern, as `c1.conv` or `c1*`, where * stands for dots too.
 
     Raises EmberfieldError for a pattern that matches none.
     """

@@ -12,7 +12,7 @@ from tests.framework.engine.test_training import assert_equal_states, interrupte
 from tests.framework.small_training import SmallTraining, make_small_training
 
 FROZEN = ["0", "1"]
-SETTINGS = {"freeze": tuple(FROZEN), "epochs": 2, "limit_batches": 3, "checkpoint_every": "2"}
+SETTINGS = {"freeze": tuple(FROZEN), "epochs": 2, "checkpoint_every": "3"}
 
 
 def network() -> nn.Module:
@@ -31,7 +31,6 @@ def test_no_bit_of_a_frozen_layer_changes_and_the_others_learn(tmp_path: Path, o
     training = frozen_training(tmp_path / "run", optimizer=optimizer)
     before = {name: tensor.clone() for name, tensor in training.state.model.state_dict().items()}
     training.run()
-    assert training.state.step == 6
     for state in (training.state.model.state_dict(), training.state.evaluated.state_dict()):
         for name, tensor in before.items():
             assert torch.equal(state[name], tensor) == (name.split(".")[0] in FROZEN), name
@@ -40,14 +39,14 @@ def test_no_bit_of_a_frozen_layer_changes_and_the_others_learn(tmp_path: Path, o
 def test_resume_ends_with_the_same_bits(tmp_path: Path) -> None:
     whole = frozen_training(tmp_path / "whole")
     whole.run()
-    parts = interrupted(tmp_path / "parts", 1, network=network, **SETTINGS)
+    parts = interrupted(tmp_path / "parts", at_epoch=1, network=network, **SETTINGS)
     assert_equal_states(whole.state.state_dict(), parts.state.state_dict())
 
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("hed", "unknown layer 'hed', did you mean 'head'. Valid: body, head, and the layers in them, as in body.0"),
+        ("hed", "unknown layer 'hed', did you mean 'head'? Valid: body, head, and the layers in them, as in body.0"),
         ("stem.*", "unknown layer 'stem.*'. Valid: body, head"),
     ],
 )
@@ -59,7 +58,9 @@ def test_wrong_names_are_refused_with_the_valid_ones(pattern: str, message: str)
 
 
 def test_a_pattern_takes_all_layers_that_it_matches() -> None:
-    made = nn.ModuleDict({"a1": nn.Linear(2, 2), "a2": nn.Sequential(nn.Dropout(), nn.Linear(2, 2)), "b": nn.Linear(2, 2)})
+    made = nn.ModuleDict(
+        {"a1": nn.Linear(2, 2), "a2": nn.Sequential(nn.Dropout(), nn.Linear(2, 2)), "b": nn.Linear(2, 2)}
+    )
     freeze(made, ("a*",))
     assert [name for name, p in made.named_parameters() if p.requires_grad] == ["b.weight", "b.bias"]
     assert [name for name, layer in made.named_modules() if layer.training] == ["", "b"]
