@@ -105,7 +105,6 @@ def make_training(
         frozen=frozen_layers(network, config.network.freeze),
         purpose="step" if processes.is_main else f"step of process {processes.rank}",
     )
-    trainer.register_events(*TrainingEvents)
     state = TrainingState(
         model=network,
         optimizer=optimizer,
@@ -124,6 +123,7 @@ def make_training(
 
 def _attach_handlers(state: TrainingState, data: DataModule, extensions: Extensions) -> None:
     """Attaches a schedule that follows the validations, then the handlers of the `extensions`."""
+    state.trainer.register_events(*TrainingEvents)
     plateau = state.schedule.lr_lambdas[0]
     if isinstance(plateau, Plateau):
         if not len(data.held_out):
