@@ -19,16 +19,22 @@ logger = logging.getLogger(__name__)
 
 
 def begin_with_trained(
-    network: nn.Module, config: Config, data: ImageData, networks: Networks, device: torch.device
+    network: nn.Module,
+    config: Config,
+    data: ImageData,
+    networks: Networks,
+    device: torch.device,
+    *,
+    begun: bool = False,
 ) -> None:
-    """Copies the weights that `init_from` names into a new network on its device; nothing where it names none.
+    """Copies the weights that `init_from` names into a new network on its device; nothing for a run that has begun.
 
     Where the classes are not the same in the same order, the head stays new: all whose shape depends on their number.
     Raises EmberfieldError for a name of nothing, or of a network of another architecture or with other options;
     CheckpointError as `load_named` does, and for tensors that do not fit, as those of other channels.
     """
     asked, name = config.network, config.network.init_from
-    if name is None:
+    if name is None or begun:
         return
     source = load_named(networks, name, device, what="init_from", trusted=(asked.arch,), option="--arch")
     found = source.metadata

@@ -137,8 +137,7 @@ def train(
             announce(run, config, data, network, findings, device)
         # A used directory goes on from its newest checkpoint, with the precision that it began with.
         point = processes.broadcast_object(resume_point(run, data.data) if processes.is_main else None)
-        if not point:
-            begin_with_trained(network, config, data.data, networks, device)
+        begin_with_trained(network, config, data.data, networks, device, begun=point is not None)
         metadata = point.metadata if point else processes.broadcast_object(describe(config, data, network, device))
         teachers = load_teachers(config, run, data.data, networks, device, begun=point is not None)
         parts = functools.partial(
