@@ -1,5 +1,6 @@
 """From a checkpoint, a run directory or published weights back to a network."""
 
+import re
 import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from framework.checkpoint.metadata import ModelMetadata
 from framework.checkpoint.networks import Networks, create_network, is_registered, place
 from framework.checkpoint.training_state import reported_weights
 from framework.data.image_data import ImageData
-from framework.errors import CheckpointError, DataError
+from framework.errors import CheckpointError, DataError, EmberfieldError
 from framework.run.directory import RunDirectory, require_own_files
 from framework.run.printable import printable
 
@@ -92,6 +93,25 @@ def load_pretrained(networks: Networks, name: str, device: torch.device) -> Load
     network = networks.create(name, num_classes=len(metadata.class_names), pretrained=True)
     place(network, device)
     return LoadedModel(network.eval(), metadata, device, weights.path)
+
+
+def load_named(
+    networks: Networks, name: str, device: torch.device, *, what: str, trusted: Collection[str] = (), option: str
+) -> LoadedModel:
+    """Published weights by name, a run directory or a checkpoint; `what` they are to be stands in errors.
+
+    Raises EmberfieldError for a name of none of them, and as `load_model` does, with its `trusted` and `option`.
+    """
+    if name in networks.PRETRAINED:
+        return load_pretrained(networks, name, device)
+    if Path(name).exists():
+        return load_model(networks, Path(name), device, trusted=trusted, option=option)
+    valid = f"a run, a checkpoint, or one of {', '.join(sorted(networks.PRETRAINED))}"
+    if re.fullmatch(r"[\w.]+:[\w.]+", name):
+        raise EmberfieldError(
+            f"the {what} {name!r} is code without trained weights: train it, then name its run. Valid: {valid}"
+        )
+    raise EmberfieldError(f"there is no {what} {name!r}. Valid: {valid}")
 
 
 def require_same_classes(model: LoadedModel, data: ImageData) -> None:

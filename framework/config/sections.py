@@ -54,6 +54,16 @@ class NetworkConfig:
     arch_options: Mapping[str, Any] = setting(
         {}, "the architecture's options, as norm=group,depth=3 or as a JSON object"
     )
+    init_from: str | None = setting(
+        None,
+        "begin with trained weights of the same architecture: published ones by name, a run directory or a checkpoint; "
+        "the head is new where the classes differ",
+    )
+    freeze: tuple[str, ...] = setting(
+        (),
+        "layers that are not trained, by name or pattern (c1, c2.*), several in a JSON list; they keep the "
+        "statistics of their normalisations too",
+    )
 
 
 @section

@@ -1,6 +1,7 @@
 """MNIST (LeCun, Cortes and Burges 1998) and what has its idx files: read from a folder, or downloaded into it."""
 
 import gzip
+import hashlib
 import math
 import zlib
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ FILES = {
     "y_test": "t10k-labels-idx1-ubyte",
 }
 """The files by what is in them; each may be gzipped, with the ending .gz."""
+
+FASHION_LABELS = "8dea97a4e78c1bd1b5a6e8efbb870b6e"
+"""The MD5 of Fashion-MNIST's test labels: its files in a folder of any name have its class names."""
 
 DEBIAN = "the package dataset-fashion-mnist of Debian and Ubuntu, then --data /usr/share/datasets/fashion-mnist; "
 
@@ -49,11 +53,16 @@ def is_idx_folder(path: Path) -> bool:
 def load_idx(
     path: Path, preprocessing: Preprocessing, *, name: str | None = None, class_names: Sequence[str] | None = None
 ) -> ImageData:
-    """The four idx files of a folder, gzipped or not; without class names the classes are their numbers.
+    """The four idx files of a folder, gzipped or not; without class names those of Fashion-MNIST, or numbers.
 
     Raises DataError for a file that is missing, cut off or of another format.
     """
     arrays = {key: read_idx(_find(path, file)) for key, file in FILES.items()}
+    labels = hashlib.md5(arrays["y_test"].tobytes(), usedforsecurity=False)
+    if class_names is None and labels.hexdigest() == FASHION_LABELS:
+        from torchvision.datasets import FashionMNIST
+
+        class_names = FashionMNIST.classes
     return from_arrays(name or path.resolve().name, path, arrays, preprocessing, class_names=class_names)
 
 

@@ -1,6 +1,7 @@
 """The training step as an Ignite engine."""
 
 import logging
+from collections.abc import Sequence
 
 import torch
 from ignite.engine import Engine
@@ -23,19 +24,22 @@ def make_trainer(
     seed: int,
     guard: NonFiniteGuard,
     ema: AveragedModel | None = None,
+    frozen: Sequence[nn.Module] = (),
     purpose: str = "step",
 ) -> Engine:
     """An engine that takes one `step` of `model` on each batch of uint8 images and labels.
 
     Its output is (loss, share of correct predictions), both scalar tensors on the device, NaN for a step that was left
     out, after which the average `ema` and the schedule go on all the same; `guard` raises NonFiniteError where none may
-    be. Dropout and the like are keyed on (seed, `purpose`, step).
+    be. The `frozen` layers stay in evaluation mode. Dropout and the like are keyed on (seed, `purpose`, step).
     """
 
     def take(engine: Engine, batch: Batch) -> tuple[Tensor, Tensor]:
         _manual_seed(torch_seed(seed, purpose, engine.state.iteration - 1), device)
         if not model.training:  # to tell every module of it takes 0.1 ms
             model.train()
+            for layer in frozen:
+                layer.eval()
         images, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
         output = step(images, labels)
         guard.record(engine.state.iteration, schedule.get_last_lr()[0], output)

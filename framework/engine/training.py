@@ -18,6 +18,7 @@ from framework.data.statistics import Statistics
 from framework.distributed import SINGLE_PROCESS, ProcessGroup
 from framework.engine.cuda_graph import cuda_graphed
 from framework.engine.epoch import make_early_stopping
+from framework.engine.frozen import frozen_layers
 from framework.engine.nonfinite import NonFiniteGuard
 from framework.engine.precision import forward_pass
 from framework.engine.trainer import make_trainer
@@ -101,9 +102,9 @@ def make_training(
         seed=config.training.seed,
         guard=guard,
         ema=ema,
+        frozen=frozen_layers(network, config.network.freeze),
         purpose="step" if processes.is_main else f"step of process {processes.rank}",
     )
-    trainer.register_events(*TrainingEvents)
     state = TrainingState(
         model=network,
         optimizer=optimizer,
@@ -122,6 +123,7 @@ def make_training(
 
 def _attach_handlers(state: TrainingState, data: DataModule, extensions: Extensions) -> None:
     """Attaches a schedule that follows the validations, then the handlers of the `extensions`."""
+    state.trainer.register_events(*TrainingEvents)
     plateau = state.schedule.lr_lambdas[0]
     if isinstance(plateau, Plateau):
         if not len(data.held_out):

@@ -8,22 +8,47 @@ import numpy as np
 import torch
 from ignite.metrics import Metric
 
-from framework.checkpoint.loaded_model import LoadedModel, require_same_classes
+from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained, require_same_classes
 from framework.checkpoint.metadata import ModelMetadata
-from framework.data.image_data import ImageData, Images
+from framework.data.image_data import ImageData, Images, Named
 from framework.data.image_file import as_png, decode_bytes, read_image
 from framework.data.loader import evaluation_batch_size, evaluation_batches
 from framework.data.preprocessing import fit_image
+from framework.data.registry import open_named
 from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator, require_finite
 from framework.engine.tta import FlipTTA
 from framework.errors import DataError
+from framework.export.agreement import Agreement, check_format, export_model
+from framework.run.environment import choose_device
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from framework.experiment.experiment import Experiment
+
     ImageLike = Path | str | Images | Image.Image
     """An image as a user gives it: a file, an array, or one of Pillow's."""
+
+
+def load_network(experiment: "Experiment", network: Any, arch: str | None, device: str) -> LoadedModel:
+    """What `Experiment.load` says; raises as `load_model` and `load_pretrained` do."""
+    networks = experiment.package()
+    if isinstance(network, LoadedModel):
+        return network
+    if isinstance(network, str) and network in networks.PRETRAINED:
+        return load_pretrained(networks, network, choose_device(device))
+    trusted = (experiment.defaults.network.arch,)
+    return load_model(networks, Path(network), choose_device(device), arch, trusted=trusted)
+
+
+def export_network(
+    experiment: "Experiment", network: Any, out: Path, format: str, data: Named, arch: str | None
+) -> Agreement:
+    """What `Experiment.export` says; raises as `load_network`, `open_named` and `export_model` do."""
+    check_format(format, out)
+    model = experiment.load(network, arch=arch, device="cpu")
+    return export_model(model, open_named(data, model.metadata.preprocessing), format, out)
 
 
 def evaluate_model(

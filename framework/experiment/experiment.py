@@ -1,7 +1,6 @@
 """An experiment: a recipe's settings and networks, and everything that can be done with them."""
 
 import importlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
@@ -9,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework.config import Config
-from framework.errors import EmberfieldError
 from framework.experiment.run import Run
-from framework.experiment.settings import SHORT, data_settings, preset_file, resolve_config, say_replaced
-from framework.run.environment import Check, choose_device, doctor
+from framework.experiment.settings import SHORT, chosen_config, launcher, preset_file
+from framework.run.environment import Check, doctor
 from framework.run.process_state import isolated
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from framework.data.image_data import ImageData, Named
     from framework.engine.lr_finder import RateTest
     from framework.engine.training_step import LossTerm
+    from framework.experiment.several import Names, Runs
     from framework.export.agreement import Agreement
     from framework.report.sections import Section
 
@@ -81,6 +80,28 @@ class Experiment:
         return run_training(self, out, settings, resume=resume, preset=preset, variant=variant, files=files)
 
     @isolated()
+    def train_all(
+        self,
+        out: Path | str | None = None,
+        *,
+        seeds: Sequence[int] | None = None,
+        variants: "Names | None" = None,
+        resume: bool = False,
+        preset: str | None = None,
+        files: Sequence[Path] = (),
+        **settings: Any,
+    ) -> "Runs":
+        """Trains with each of the `variants`, or 'all', and each of the `seeds`, one run after the other.
+
+        Each has a run directory, `out`/VARIANT-seed-N; `out`/results.json has mean and deviation, and the variant that
+        is best on validation. `resume` goes on with those that are not finished, and adds new ones. As `train` else.
+        """
+        from framework.experiment.several import train_several
+
+        asked: dict[str, Any] = {"seeds": seeds, "variants": variants, "preset": preset, "files": files}
+        return train_several(self, out, settings, resume=resume, **asked)
+
+    @isolated()
     def find_lr(self, out: Path | str = "lr_finder.png", **asked: Any) -> "RateTest":
         """Suggests a learning rate, and draws why; what may be `asked` is in `framework.experiment.learning_rate`."""
         from framework.experiment.learning_rate import find_rate
@@ -88,10 +109,7 @@ class Experiment:
         return find_rate(self, Path(out), asked)
 
     def open_run(self, path: Path | str, *, data: "Named" = None, arch: str | None = None) -> Run:
-        """A run directory, finished or interrupted; `data` and `arch` are those of `Run`.
-
-        Raises RunDirectoryError if the folder holds no run.
-        """
+        """A run directory, finished or interrupted; `data` and `arch` are those of `Run`."""
         run = Run(Path(path), self, data, arch)
         _ = run.config  # refused unless it is one
         return run
@@ -114,8 +132,8 @@ class Experiment:
         from framework.experiment.named_data import named_images
 
         model = self.load(network, arch=arch, device=device)
-        images = named_images(self, model, data)
-        return evaluate_model(model, images, tta=tta, metrics=self.metrics() if self.metrics else None)
+        metrics = self.metrics() if self.metrics else None
+        return evaluate_model(model, named_images(self, model, data), tta=tta, metrics=metrics)
 
     @isolated()
     def predict(
@@ -134,16 +152,10 @@ class Experiment:
     def export(
         self, network: "Trained", out: Path | str, format: str, *, data: "Named" = "digits", arch: str | None = None
     ) -> "Agreement":
-        """Writes a network for other programs, checked against PyTorch on the test images; how the two agree.
+        """Writes a network as 'onnx' (.onnx) or 'torch' (.pt2), and how it agrees with PyTorch on the test images."""
+        from framework.experiment.evaluation import export_network
 
-        `format` is 'onnx', for a file .onnx, or 'torch', for a file .pt2.
-        """
-        from framework.data.registry import open_named
-        from framework.export.agreement import check_format, export_model
-
-        check_format(format, Path(out))
-        model = self.load(network, arch=arch, device="cpu")
-        return export_model(model, open_named(data, model.metadata.preprocessing), format, Path(out))
+        return export_network(self, network, Path(out), format, data, arch)
 
     @isolated()
     def report(
@@ -209,23 +221,14 @@ class Experiment:
     ) -> Config:
         """The configuration: the defaults or that of a `run`, then a preset's, the files', and the `changes`."""
         chosen = [preset_file(self.presets, preset)] if preset else []
-        begun = run.directory if run else None
-        config = resolve_config(self.defaults, begun, [*chosen, *files], data_settings(changes))
-        if begun is None:
-            say_replaced(resolve_config(self.defaults, None, chosen, {}), config)
-        return config
+        return chosen_config(self.defaults, run.directory if run else None, chosen, files, changes)
 
     @isolated()
     def load(self, network: "Trained", *, arch: str | None = None, device: str = "auto") -> "LoadedModel":
         """A trained network on a device, in evaluation mode."""
-        from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained
+        from framework.experiment.evaluation import load_network
 
-        if isinstance(network, LoadedModel):
-            return network
-        if isinstance(network, str) and network in self.package().PRETRAINED:
-            return load_pretrained(self.package(), network, choose_device(device))
-        trusted = (self.defaults.network.arch,)
-        return load_model(self.package(), Path(network), choose_device(device), arch, trusted=trusted)
+        return load_network(self, network, arch, device)
 
     def package(self) -> "Networks":
         """The package of the networks, imported if it was named."""
@@ -235,12 +238,7 @@ class Experiment:
     @property
     def launcher(self) -> tuple[str, ...]:
         """What follows `python` in a command that runs this experiment: -m and its module, or its file."""
-        if self.module is not None:
-            return "-m", self.module.name.removesuffix(".__main__")
-        script = getattr(sys.modules.get("__main__"), "__file__", None)
-        if script is None:
-            raise EmberfieldError(f"the experiment {self.name!r} has no module: it cannot be started as a command")
-        return (script,)
+        return launcher(self.name, self.module)
 
     def command_line(self) -> "click.Group":
         """The commands of this experiment, for a recipe's `main`."""

@@ -19,6 +19,7 @@ from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError
 from framework.experiment.artifacts import describe
+from framework.experiment.initial_weights import begin_with_trained
 from framework.experiment.named_data import own_images
 from framework.experiment.teachers import as_teacher, load_teachers
 from framework.report.rate_test import save_rate_test
@@ -54,6 +55,7 @@ def find_rate(experiment: "Experiment", out: Path, asked: Mapping[str, Any]) -> 
     given = own_images(experiment, config.data) if images is None else open_named(images, preprocessing_of(config))
     data = setup(config, given)
     network, _ = build_network(config, data, networks, device)
+    begin_with_trained(network, config, data.data, networks, device)
     require_trainable_network(network, config, data, device, SINGLE_PROCESS, experiment.loss_terms)
     teachers = load_teachers(config, RunDirectory(out.parent), data.data, networks, device, begun=False)
     make = functools.partial(

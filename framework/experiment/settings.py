@@ -5,6 +5,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,13 +65,27 @@ def resolve_config(
     config = config.updated(changes)
     if saved and config.data.image_size is None:
         config = config.updated({"image_size": saved.data.image_size})
-    if saved and config.optimization.lr == "find":
+    if saved and config.optimization.lr == "find" != saved.optimization.lr:
         config = config.updated({"lr": saved.optimization.lr})
         logger.info("learning rate %.4g, with which the run began", saved.optimization.lr)
     if begun and saved and (changed := differences(saved, config)):
         raise RunDirectoryError(
             f"cannot resume {begun.path}: {'; '.join(changed)}; leave that out, or choose another --out"
         )
+    return config
+
+
+def chosen_config(
+    defaults: Config,
+    begun: RunDirectory | None,
+    preset: Sequence[Path],
+    files: Sequence[Path],
+    changes: Mapping[str, Any],
+) -> Config:
+    """What `Experiment.settings` says; raises as `resolve_config` does."""
+    config = resolve_config(defaults, begun, [*preset, *files], data_settings(changes))
+    if begun is None:
+        say_replaced(resolve_config(defaults, None, preset, {}), config)
     return config
 
 
@@ -107,18 +122,28 @@ def require_named(config: Config, named: Config, networks: "Networks", folder: P
             )
 
 
-def how_to_resume(experiment: "Experiment", folder: Path, config: Config) -> str:
-    """The command that goes on with a run in a folder, with the code that `require_named` asks for.
+def launcher(name: str, module: ModuleSpec | None) -> tuple[str, ...]:
+    """What `Experiment.launcher` says; EmberfieldError for an experiment of no module and no file."""
+    if module is not None:
+        return "-m", module.name.removesuffix(".__main__")
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if script is None:
+        raise EmberfieldError(f"the experiment {name!r} has no module: it cannot be started as a command")
+    return (script,)
 
-    In a notebook, the call of a method.
+
+def how_to_resume(experiment: "Experiment", folder: Path, config: Config, group: Path | None = None) -> str:
+    """The command that goes on with a run in a folder, or with its `group`, with the code that is to be named.
+
+    See `require_named`. In a notebook, the call of a method.
     """
     from framework.checkpoint.networks import is_registered
 
     if "ipykernel" in sys.modules:
-        return f"train({str(folder)!r}, resume=True)"
+        return f"train({str(folder)!r}, resume=True)" if group is None else f"train_all({str(group)!r}, resume=True)"
     launcher, networks = experiment.launcher, experiment.package()
     arch, teachers = config.network.arch, config.optimization.teacher_arch
-    words = ["python", *launcher, "--resume", "--out", str(folder)]
+    words = ["python", *launcher, "--resume", "--out", str(group or folder)]
     words += [] if is_registered(networks, arch) else ["--arch", arch]
     words += ["--teacher-arch", json.dumps(teachers)] if teachers else []
     return shlex.join(words)

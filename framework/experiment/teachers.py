@@ -2,20 +2,18 @@
 
 import dataclasses
 import logging
-import re
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import torch
 
 from framework.checkpoint.file_format import save_checkpoint
-from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained, require_same_classes
+from framework.checkpoint.loaded_model import LoadedModel, load_model, load_named, require_same_classes
 from framework.checkpoint.networks import Networks
 from framework.config import Config
 from framework.data.data_module import preprocessing_of
 from framework.data.image_data import ImageData
 from framework.data.preprocessing import Preprocessing
-from framework.errors import DataError, EmberfieldError
+from framework.errors import DataError
 from framework.losses.distillation import Teacher
 from framework.run.directory import RunDirectory
 
@@ -38,7 +36,7 @@ def load_teachers(
         if begun:
             teacher = load_model(networks, run.teacher(number), device, trusted=trusted, option="--teacher-arch")
         else:
-            teacher = _named(networks, name, device, trusted)
+            teacher = load_named(networks, name, device, what="teacher", trusted=trusted, option="--teacher-arch")
         require_same_classes(teacher, data)
         _require_same_inputs(name, teacher.metadata.preprocessing, preprocessing_of(config))
         teachers.append(teacher)
@@ -81,17 +79,3 @@ def _require_same_inputs(name: str, theirs: Preprocessing, own: Preprocessing) -
         raise DataError(f"the teacher {name} was trained with --fit {theirs.fit}, not {own.fit}")
     if theirs.color != own.color:
         raise DataError(f"the teacher {name} was trained with --background {theirs.background}, not {own.background}")
-
-
-def _named(networks: Networks, name: str, device: torch.device, trusted: Collection[str]) -> LoadedModel:
-    if name in networks.PRETRAINED:
-        return load_pretrained(networks, name, device)
-    if Path(name).exists():
-        return load_model(networks, Path(name), device, trusted=trusted, option="--teacher-arch")
-    valid = ", ".join(sorted(networks.PRETRAINED))
-    if re.fullmatch(r"[\w.]+:[\w.]+", name):
-        raise EmberfieldError(
-            f"the teacher {name!r} is code without trained weights: train it, then name its run by --teacher. Valid: a "
-            f"run, a checkpoint, or one of {valid}"
-        )
-    raise EmberfieldError(f"there is no teacher {name!r}. Valid: a run, a checkpoint, or one of {valid}")

@@ -20,10 +20,12 @@ from framework.data.image_data import ImageData
 from framework.data.registry import open_named
 from framework.distributed import init_distributed
 from framework.engine.fit import fit
+from framework.engine.frozen import freeze
 from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import changed_code, describe, record_results, record_start, resumed_lines
+from framework.experiment.initial_weights import begin_with_trained
 from framework.experiment.learning_rate import save_found, with_found_rate
 from framework.experiment.named_data import own_images
 from framework.experiment.run import Run
@@ -54,8 +56,12 @@ def run_training(
     preset: str | None,
     variant: str | None,
     files: Sequence[Path],
+    group: Path | None = None,
 ) -> Run:
-    """What `Experiment.train` says; 'data' of the `settings` may be images in memory."""
+    """What `Experiment.train` says; 'data' of the `settings` may be images in memory.
+
+    `group` is the folder of the runs of which this is one.
+    """
     given = None
     if not isinstance(settings.get("data"), (str, Path, NoneType)):
         given, settings = settings["data"], {name: value for name, value in settings.items() if name != "data"}
@@ -97,7 +103,7 @@ def run_training(
             try:
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
-                raise StoppedError(f"{stopped}; to go on: {how_to_resume(experiment, folder, config)}") from None
+                raise StoppedError(f"{stopped}; to go on: {how_to_resume(experiment, folder, config, group)}") from None
     return Run(folder, experiment, given)
 
 
@@ -131,6 +137,7 @@ def train(
             announce(run, config, data, network, findings, device)
         # A used directory goes on from its newest checkpoint, with the precision that it began with.
         point = processes.broadcast_object(resume_point(run, data.data) if processes.is_main else None)
+        begin_with_trained(network, config, data.data, networks, device, begun=point is not None)
         metadata = point.metadata if point else processes.broadcast_object(describe(config, data, network, device))
         teachers = load_teachers(config, run, data.data, networks, device, begun=point is not None)
         parts = functools.partial(
@@ -209,4 +216,5 @@ def build_network(
     if not config.constraints.no_constraints:
         require(findings)
     place(network, device)
+    freeze(network, config.network.freeze)
     return network, findings

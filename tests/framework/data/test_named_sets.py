@@ -168,6 +168,7 @@ def test_the_whole_of_fashion_mnist() -> None:
         pytest.skip("Debian's package dataset-fashion-mnist is not installed")
     data = open_named(folder, OWN)
     assert (data.train_images.shape, data.test_images.shape) == ((60_000, 28, 28, 1), (10_000, 28, 28, 1))
+    assert data.class_names == EXPECTED["fashion_mnist"][2]
     assert np.bincount(data.train_labels).tolist() == [6000] * 10
     assert data.train_labels[:5].tolist() == [9, 0, 0, 3, 0]
     assert round(float(data.train_images.mean()) / 255, 4) == 0.2860

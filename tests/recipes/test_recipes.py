@@ -1,0 +1,97 @@
+"""Every recipe takes two steps on toys of its kind of images; fine-tuning begins with trained weights."""
+
+import importlib
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from framework.checkpoint.file_format import load_checkpoint
+from tests.framework.data.toys import WRITERS
+
+SHORT = ("--epochs", "1", "--limit-batches", "2", "--batch-size", "8", "--device", "cpu", "--precision", "float32")
+NARROW = '{"widths": [4, 8, 8, 8]}'
+
+
+def run(recipe: str, *arguments: str | Path) -> Result:
+    result = CliRunner().invoke(importlib.import_module(f"recipes.{recipe}").main, [str(each) for each in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.mark.parametrize("variant", ["batch", "layer", "group", "batch_l1", "layer_l1", "group_l1"])
+def test_s6_has_each_normalisation_with_and_without_l1(variant: str, tmp_path: Path) -> None:
+    result = run("s6_normalization", *SHORT, "--data", "digits", "--variant", variant, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["network"]["arch_options"] == {"norm": variant.removesuffix("_l1")}
+    assert (config["optimization"]["l1"] > 0) == variant.endswith("_l1")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options"),
+    [
+        ("s8_resnet", ("--arch", "c1c2c3c40_quick")),
+        ("s9_onecycle", ("--arch-options", NARROW, "--lr", "0.1")),
+        ("folder", ("--arch-options", NARROW)),
+    ],
+)
+def test_the_recipes_of_32_pixels_train(recipe: str, options: tuple[str, ...], tmp_path: Path) -> None:
+    result = run(recipe, *SHORT, "--data", "digits", *options, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+
+
+def test_s10_reads_the_layout_of_tiny_imagenet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBERFIELD_CACHE", str(tmp_path))
+    WRITERS["tiny_imagenet"](tmp_path, monkeypatch)
+    options = ("--arch", "c1c2c3c40_quick", "--arch-options", NARROW, "--batch-size", "4")
+    result = run("s10_tiny_imagenet", *SHORT, *options, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+
+
+def photos(folder: Path) -> Path:
+    """Three classes of noise."""
+    generator = np.random.default_rng(0)
+    for split, each in (("train", 8), ("test", 2)):
+        for name in ("ant", "bee", "fly"):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(each):
+                cv2.imwrite(
+                    str(folder / split / name / f"{number}.png"), generator.integers(0, 256, (32, 32, 3), np.uint8)
+                )
+    return folder
+
+
+def test_fine_tuning_begins_with_published_weights_a_new_head_and_keeps_frozen_layers(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    tuned = ("--init-from", "c1c2c3c40", "--freeze", "c1*", "--val-size", "0", "--out", out)
+    result = run("folder", *SHORT, "--data", photos(tmp_path / "photos"), *tuned)
+    assert result.exit_code == 0, result.output
+    assert "begins with the weights of c1c2c3c40; new: " in result.output and "new: none" not in result.output
+    weights = importlib.import_module("architectures").pretrained_weights("c1c2c3c40").tensors
+    (saved,) = (out / "checkpoints").glob("*.pt")
+    model = load_checkpoint(saved)["model"]
+    equal = {name for name, tensor in model.items() if torch.equal(tensor, weights[name])}
+    frozen = {name for name in model if name.startswith("c1.")}
+    assert frozen and frozen <= equal and "c2" in {name.split(".")[0] for name in model.keys() - equal}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--init-from", "c1c2c3c"),
+            "there is no init_from 'c1c2c3c'. Valid: a run, a checkpoint, or one of c1c2c3c40",
+        ),
+        (("--init-from", "c1c2c3c40_quick"), "init_from c1c2c3c40_quick is c1c2c3c40_quick without options, and the"),
+        (("--freeze", "c9"), "unknown layer 'c9'. Valid: c1, c2, c3, c4, head"),
+    ],
+)
+def test_wrong_names_are_one_line(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    result = run("folder", *SHORT, "--data", "digits", *options, "--out", tmp_path / "run")
+    assert result.exit_code == 2 and message in result.output and "Traceback" not in result.output
