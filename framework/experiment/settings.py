@@ -53,7 +53,7 @@ def resolve_config(
 ) -> Config:
     """The recipe's defaults, or the settings of the run that has begun; then the files', then the `changes`.
 
-    A learning rate to be found is that of the run that has begun.
+    A learning rate to be found, and an image size that is left to the images, are those of the run that has begun.
 
     Raises RunDirectoryError, naming each setting, if that changes what the run computes.
     """
@@ -62,6 +62,8 @@ def resolve_config(
     for file in files:
         config = config.merged_with_file(file)
     config = config.updated(changes)
+    if saved and config.data.image_size is None:
+        config = config.updated({"image_size": saved.data.image_size})
     if saved and config.optimization.lr == "find":
         config = config.updated({"lr": saved.optimization.lr})
         logger.info("learning rate %.4g, with which the run began", saved.optimization.lr)
