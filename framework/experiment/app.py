@@ -1,7 +1,7 @@
 """A page on which the network of a run is tried, by Gradio: top classes, Grad-CAM, and the run's mistakes."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,14 +82,14 @@ def make_page(run: Run) -> "Blocks":
             allow_preview=False, format="png",
         )  # fmt: skip
 
-        def chosen(event: gr.SelectData) -> Images:
-            return images[examples[event.index]]
+        def chooser(shown: npt.NDArray[np.int64]) -> Callable[..., Images]:
+            def choose(event: gr.SelectData) -> Images:
+                return np.asarray(images[shown[event.index]])
 
-        def mistaken(event: gr.SelectData) -> Images:
-            return images[wrong[event.index]]
+            return choose
 
-        offered.select(chosen, None, image)
-        gallery.select(mistaken, None, image)
+        offered.select(chooser(examples), None, image)
+        gallery.select(chooser(wrong), None, image)
         count.change(mistakes, count, gallery)
         gr.on([image.change, layer.change, opacity.change], show, [image, layer, opacity], [label, heat])
     return page
