@@ -55,7 +55,7 @@ def test_an_image_is_explained_at_each_layer(trained: Run) -> None:
 @pytest.mark.skipif(GRADIO, reason="Gradio is installed")
 def test_without_gradio_the_command_says_in_a_line_how_to_get_it(trained: Run) -> None:
     result = command("app", trained.path)
-    assert result.exit_code == 5 and result.stderr == "error: the page needs Gradio: pip install 'emberfield[app]'\n"
+    assert result.exit_code == 6 and result.stderr == "error: the page needs Gradio: pip install 'emberfield[app]'\n"
 
 
 @pytest.mark.skipif(not GRADIO, reason="needs Gradio: pip install -e '.[app]'")
