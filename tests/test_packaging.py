@@ -29,8 +29,8 @@ DISTRIBUTION = {
 OPTIONAL = {module for form in FORMATS.values() for module in form.needs}
 """What is looked for before it is imported, and required by the extra `export` alone."""
 
-EXTRAS = {"datasets", "timm"}
-"""What is imported where it is asked for, and required by the extra of the same name alone."""
+EXTRAS = {"gradio": "app", "datasets": "datasets", "timm": "timm"}
+"""What is imported where it is asked for alone, with the extra that requires it."""
 
 WEIGHTS = {"weights/__init__.py", "weights/README.md", *(f"weights/{name}.safetensors" for name in PRETRAINED)}
 PRESETS = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("recipes/presets/*.json")}
@@ -115,7 +115,7 @@ def test_what_is_imported_is_required_and_looked_at_by_the_doctor(metadata: emai
         for path in MODULES
         for module in imported_modules((ROOT / path).read_text(encoding="utf-8"))
     }
-    third_party = imported - OURS - OPTIONAL - EXTRAS - sys.stdlib_module_names
+    third_party = imported - OURS - OPTIONAL - set(EXTRAS) - sys.stdlib_module_names
     assert {DISTRIBUTION.get(name, name) for name in third_party} <= required
     assert required == set(PACKAGES)
     # tqdm is imported by Ignite's progress bar only, and Ignite does not require it
@@ -126,8 +126,8 @@ def test_what_is_imported_is_required_and_looked_at_by_the_doctor(metadata: emai
 def test_the_extra_for_exporting_is_what_the_formats_need(metadata: email.message.Message) -> None:
     lines = metadata.get_all("Requires-Dist") or []
     assert {re.split(r"[^\w.-]", line)[0] for line in lines if 'extra == "export"' in line} == OPTIONAL
-    for name in EXTRAS:
-        assert any(line.startswith(name) and f'extra == "{name}"' in line for line in lines)
+    for name, extra in EXTRAS.items():
+        assert any(line.startswith(name) and f'extra == "{extra}"' in line for line in lines)
     assert any(line.startswith("emberfield[datasets,export]") and 'extra == "test"' in line for line in lines)
 
 

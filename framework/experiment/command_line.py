@@ -78,6 +78,7 @@ def command_line(experiment: Experiment) -> click.Group:
         network_commands.predict_command,
         network_commands.export_command,
         network_commands.report_command,
+        network_commands.app_command,
         make_find_lr_command(experiment),
         make_summary_command(experiment),
         network_commands.list_command,

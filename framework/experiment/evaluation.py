@@ -94,7 +94,7 @@ def predict_images(model: LoadedModel, images: "Sequence[ImageLike]") -> Iterato
         pixels, unreadable = [], None
         for image in images[start : start + size]:
             try:
-                pixels.append(_read(image, model.metadata))
+                pixels.append(read_pixels(image, model.metadata))
             except DataError as error:
                 unreadable = error
                 break
@@ -112,7 +112,8 @@ def separate_images(images: "ImageLike | Sequence[ImageLike]") -> "Sequence[Imag
     return images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
 
 
-def _read(image: "ImageLike", metadata: ModelMetadata) -> Images:
+def read_pixels(image: "ImageLike", metadata: ModelMetadata) -> Images:
+    """An image as a network takes it, (H, W, C). Raises DataError for one that cannot be read."""
     if isinstance(image, str | Path):
         return read_image(Path(image), metadata.preprocessing, metadata.in_channels)
     decoded = decode_bytes(as_png(image), "in memory", metadata.preprocessing, metadata.in_channels)

@@ -41,9 +41,9 @@ class Experiment:
     `report_sections`, headings with a function or the name of a section (see `framework.report.sections`); `variants`,
     changes of the settings by name, of which a training takes one.
 
-    In the methods, `data` is a data set's name, a path, or images in memory; a `network` is the name of published
-    weights, a run directory, a checkpoint, or a network that `load` gave, and `arch` names its architecture where that
-    is not registered. They raise the errors of `framework.errors`.
+    In the methods, `data` is a name, a path, or images in memory; a `network` is a run directory, a checkpoint, one
+    that `load` gave, or the name of published weights; `arch` names its architecture where that is not registered.
+    They raise the errors of `framework.errors`.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Experiment:
         return find_rate(self, Path(out), asked)
 
     def open_run(self, path: Path | str, *, data: "Named" = None, arch: str | None = None) -> Run:
-        """A run directory, finished or interrupted; `data` and `arch` are those of `Run`."""
+        """A run directory, finished or interrupted; RunDirectoryError for another. `data` and `arch` are `Run`'s."""
         run = Run(Path(path), self, data, arch)
         _ = run.config  # refused unless it is one
         return run
@@ -168,13 +168,17 @@ class Experiment:
         arch: str | None = None,
         device: str = "auto",
     ) -> tuple[Path, Path]:
-        """Writes report.md and report.html of a finished or stopped run into `out`, or RUN/report; the two files.
-
-        `data` is where its images lie now, if not where they were.
-        """
+        """Writes report.md and report.html of a run, whose images lie in `data` now, into `out`, or RUN/report."""
         from framework.experiment.reporting import write_report
 
         return write_report(self.open_run(run, data=data, arch=arch), out, readme_url=readme_url, device=device)
+
+    @isolated()
+    def app(self, run: Run | Path | str, *, port: int | None = None, share: bool = False) -> Any:
+        """Starts a page to try a run's network on: Gradio's Blocks, see `framework.experiment.app.serve`."""
+        from framework.experiment.app import serve
+
+        return serve(run if isinstance(run, Run) else self.open_run(run), port, share=share)
 
     @isolated()
     def summary(self, arch: str | None = None, *, as_json: bool = False, **given: Any) -> str:

@@ -109,6 +109,21 @@ def report_command(experiment: Experiment, /, run: Path, **given: Any) -> None:
         click.echo(file)
 
 
+@click.command("app", params=[ARCH], short_help="Try a trained network on a page in the browser.")
+@click.argument("run", type=FILE)
+@click.option("--data", help="where the run's images lie now [default: where they were]")
+@click.option("--port", type=click.IntRange(1, 65535), help="of the page [default: a free one from 7860]")
+@click.option("--share/--no-share", help="make a public link, by Gradio's servers [default: no]")
+@click.pass_obj
+def app_command(
+    experiment: Experiment, /, run: Path, data: str | None, arch: str | None, port: int | None, share: bool
+) -> None:
+    """Open a page for a run: classes of an image, Grad-CAM, and the mistakes on the test images."""
+    page = experiment.app(experiment.open_run(run, data=data, arch=arch), port=port, share=share)
+    click.echo(page.share_url or page.local_url)
+    page.block_thread()
+
+
 @click.command("list", short_help="List architectures, data sets and presets.")
 @click.pass_obj
 def list_command(experiment: Experiment) -> None:

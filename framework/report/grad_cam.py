@@ -15,18 +15,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from framework.data.statistics import Statistics, normalize
+from framework.inspection.graph import copy_to
 from framework.inspection.last_feature_map import run_to_last_feature_map
 from framework.report.gallery import caption, save_gallery, shortened
 from framework.report.predictions import Predictions
 
 
-def grad_cam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
+def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str | None = None) -> Tensor:
     """Heat maps (N, H, W) from 0 to 1 of where normalised images (N, C, H, W) show their class of `classes` (N,).
 
-    Each map is scaled by its own largest value; it is 0 everywhere if nothing speaks for the class. Raises
-    EmberfieldError as `run_to_last_feature_map` does.
+    Made on the last feature map before the global pooling, or on that of a `layer`, one of `mapped_layers`. Each map
+    is scaled by its own largest value; it is 0 everywhere if nothing speaks for the class. Raises EmberfieldError as
+    `run_to_last_feature_map` does.
     """
-    feature_map, logits, _ = run_to_last_feature_map(model, images.detach().clone().requires_grad_())
+    images = images.detach().clone().requires_grad_()
+    if layer is None:
+        feature_map, logits, _ = run_to_last_feature_map(model, images)
+    else:
+        found, logits = _outputs(model, images)
+        feature_map = found[layer]
     scores = logits[torch.arange(len(images)), classes]
     (gradient,) = torch.autograd.grad(scores.sum(), feature_map)
     weights = gradient.mean((2, 3), keepdim=True)
@@ -34,6 +41,28 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
     heat = F.interpolate(heat, size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
     largest = heat.amax((1, 2), keepdim=True)
     return torch.where(largest > 0, heat / largest, heat)
+
+
+def mapped_layers(model: nn.Module, images: Tensor) -> list[str]:
+    """The modules that give a feature map of normalised images (N, C, H, W) that is larger than a pixel, in order."""
+    return list(_outputs(model, images)[0])
+
+
+def _outputs(model: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """The feature maps by module, and the logits, that a copy in evaluation mode makes of the images."""
+    network, maps = copy_to(model, images.device), dict[str, Tensor]()
+
+    def keep(name: str, output: Any) -> Tensor | None:
+        if not (isinstance(output, Tensor) and output.dim() == 4 and output.shape[2:].numel() > 1):
+            return None
+        maps[name] = output
+        return output.clone()  # which a later layer may change in place
+
+    for name, module in network.named_modules():
+        if name:
+            module.register_forward_hook(lambda _module, _inputs, output, name=name: keep(name, output))
+    logits = network(images)
+    return maps, logits
 
 
 def save_grad_cam(
@@ -61,17 +90,20 @@ def save_grad_cam(
         captions.append([caption(predictions, image) for image in part.tolist()])
         for classes in (predictions.classes, predictions.labels):
             maps = grad_cam(model, batch, torch.from_numpy(classes[part]).to(device)).cpu().numpy()
-            rows.append([_overlaid(image, heat) for image, heat in zip(images[part], maps, strict=True)])
+            rows.append([overlaid(image, heat) for image, heat in zip(images[part], maps, strict=True)])
             captions.append([f"where {shortened(predictions.class_names[number])}" for number in classes[part]])
     if rows:
         save_gallery(path, rows, captions)
     return len(wrong)
 
 
-def _overlaid(image: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def overlaid(
+    image: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32], opacity: float = 0.55
+) -> npt.NDArray[np.float64]:
+    """An image (H, W, C) in grey below a heat map (H, W) of this opacity, as RGB (H, W, 3) from 0 to 1."""
     from matplotlib import colormaps
 
     colour = np.asarray(colormaps["inferno"](heat), np.float64)[..., :3]
     grey = image.mean(2, keepdims=True) / 255
-    mixed: npt.NDArray[np.float64] = 0.45 * grey + 0.55 * colour
+    mixed: npt.NDArray[np.float64] = (1 - opacity) * grey + opacity * colour
     return mixed

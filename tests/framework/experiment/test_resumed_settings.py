@@ -2,6 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
+from framework.config import Config
+from framework.errors import RunDirectoryError
+from framework.experiment.settings import resolve_config
+from framework.run.directory import RunDirectory
 from tests.cases import inputs
 from tests.framework.experiment.running import run
 
@@ -28,3 +34,13 @@ def test_the_log_says_which_settings_each_resume_has_changed(tmp_path: Path) -> 
     ]
     assert lines[-1] in resumed.output
     assert config.read_bytes() == first
+
+
+def test_an_image_size_that_is_left_to_the_images_is_that_of_the_run(tmp_path: Path) -> None:
+    """A file of all settings says null where nothing was asked for, and a run keeps the size that the images had."""
+    run, file = RunDirectory(tmp_path), tmp_path / "all.json"
+    run.config.write_text(Config().updated({"image_size": 16}).to_json())
+    file.write_text(Config().to_json())
+    assert resolve_config(Config(), run, [file], {}).data.image_size == 16
+    with pytest.raises(RunDirectoryError, match="image_size was 16 and is now 8"):
+        resolve_config(Config(), run, [file], {"image_size": 8})
