@@ -110,8 +110,7 @@ class Experiment:
 
     def open_run(self, path: Path | str, *, data: "Named" = None, arch: str | None = None) -> Run:
         """A run directory, finished or interrupted; RunDirectoryError for another. `data` and `arch` are `Run`'s."""
-        run = Run(Path(path), self, data, arch)
-        _ = run.config  # refused unless it is one
+        (run := Run(Path(path), self, data, arch)).config  # noqa: B018 - refused unless it is one
         return run
 
     @isolated()

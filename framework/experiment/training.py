@@ -127,8 +127,7 @@ def train(
     device = choose_device(config.machine.device)
     with init_distributed(device, config.training.batch_size) as processes:
         data = setup(config, images, rank=processes.rank, world_size=processes.world_size)
-        if config.data.image_size is None:
-            config = config.updated({"image_size": data.input_shape[1]})
+        config = config.updated({"image_size": data.input_shape[1]})  # which the images may have decided
         if processes.is_main and data.shared_warning:
             logger.warning("%s: %s", data.data.name, data.shared_warning)
         network, findings = build_network(config, data, networks, device)
@@ -160,8 +159,9 @@ def train(
             keep_teachers(run, teachers)
             if found:
                 save_found(run.lr_finder, config, data, found)
+        resumed = resumed_lines(run, config, state.step) if point and processes.is_main else []
         with closing(EpochLog(run if processes.is_main else None, config.training.epochs, state.history)) as log:
-            for line in resumed_lines(run, config, state.step) if point and processes.is_main else ():
+            for line in resumed:
                 log.write(line)
             run_on = functools.partial(fit, state, data, config, run, device=device, log=log, stop=stop)
             run_on(extensions=extensions, processes=processes)

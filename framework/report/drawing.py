@@ -51,8 +51,10 @@ def saved_figure(path: Path | BinaryIO, inches: tuple[float, float], dpi: int = 
     with matplotlib.rc_context({"text.parse_math": False}):
         figure = Figure(figsize=inches, layout="constrained")
         yield figure
-        svg = isinstance(path, Path) and path.suffix == ".svg"
-        figure.savefig(path, format="svg" if svg else "png", dpi=dpi, pil_kwargs=None if svg else {"optimize": True})
+        if isinstance(path, Path) and path.suffix == ".svg":
+            figure.savefig(path, dpi=dpi)
+        else:
+            figure.savefig(path, format="png", dpi=dpi, pil_kwargs={"optimize": True})
 
 
 def _import() -> None:
