@@ -1,5 +1,6 @@
 """What may be committed: a clone stays small, and runs are not documentation."""
 
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LARGEST = 1_000_000
 """Bytes of the largest file that may be committed."""
+
+UNFINISHED = re.compile(r"records/[\w-]+/unfinished-[\w-]+/checkpoints/step-\d+\.pt")
+"""The newest checkpoint of a record in training, from which another machine goes on; gone with the finished record."""
 
 RUN_FILES = ("log.jsonl", "results.json")
 """Files of a run directory, which records/ may hold and docs/ may not."""
@@ -31,7 +35,7 @@ def problems(sizes: Mapping[str, int]) -> list[str]:
         folder, *inner = Path(name).parts
         if size > LARGEST:
             found.append(f"{name}: {size:,} bytes; at most {LARGEST:,} may be committed")
-        if name.endswith(".pt") and folder != "tests":
+        if name.endswith(".pt") and folder != "tests" and not UNFINISHED.fullmatch(name):
             found.append(f"{name}: a checkpoint outside tests/; weights belong into weights/ as .safetensors")
         if folder == "docs" and ("checkpoints" in inner[:-1] or inner[-1] in RUN_FILES):
             found.append(f"{name}: a file of a run in docs/; a record's log and results belong into records/")
@@ -50,6 +54,7 @@ def test_nothing_is_committed_that_does_not_belong_here() -> None:
         ("weights/large.safetensors", 1_000_001, "at most 1,000,000"),
         ("tests/fixtures/large.npz", 1_000_001, "at most 1,000,000"),
         ("records/quick/network.pt", 1, "outside tests"),
+        ("records/quick/unfinished-seed-0/best.pt", 1, "outside tests"),
         ("best.pt", 1, "outside tests"),
         ("docs/gpu/run/log.jsonl", 1, "a run in docs"),
         ("docs/results.json", 1, "a run in docs"),
@@ -63,4 +68,5 @@ def test_what_does_not_belong_here_is_refused(name: str, size: int, reason: str)
 
 def test_what_belongs_here_is_accepted() -> None:
     names = ("tests/fixtures/best.pt", "records/quick/seed-0/log.jsonl", "records/quick/seed-0/results.json")
-    assert problems(dict.fromkeys((*names, "docs/checkpoints.md", "README.md"), LARGEST)) == []
+    newest = "records/quick/unfinished-seed-0/checkpoints/step-000010630.pt"
+    assert problems(dict.fromkeys((*names, newest, "docs/checkpoints.md", "README.md"), LARGEST)) == []
