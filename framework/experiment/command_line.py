@@ -78,6 +78,7 @@ def command_line(experiment: Experiment) -> click.Group:
         network_commands.predict_command,
         network_commands.export_command,
         network_commands.report_command,
+        network_commands.compare_command,
         make_find_lr_command(experiment),
         make_summary_command(experiment),
         network_commands.list_command,
@@ -124,16 +125,20 @@ def make_train_command(experiment: Experiment) -> click.Command:
     params = settings_options(experiment, experiment.defaults)
     if experiment.variants:
         choice = click.Choice(sorted(experiment.variants))
-        params.insert(0, click.Option(["--variant"], type=choice, help="changes of the settings, by name"))
+        several = click.Option(["--variants"], help="several of them, as in a,b or all: a run for each")
+        params[:0] = [click.Option(["--variant"], type=choice, help="changes of the settings, by name"), several]
 
     @click.command(
         "train", cls=SettingsCommand, params=params, short_help="Train, then test once; runs when no command is named."
     )
     @click.option("--out", type=click.Path(path_type=Path), help="the run directory [default: runs/NAME-TIME]")
     @click.option("--resume", is_flag=True, help="go on with the run in --out; start it if the folder is empty")
+    @click.option("--seeds", help="several seeds, as in 0,1,2: a run for each, in folders of --out")
     def train_command(**options: Any) -> None:
-        """Train a network, test it once, and leave a run directory."""
-        experiment.train(**given(options))
+        """Train a network, test it once, and leave a run directory; with several seeds or variants, one for each."""
+        asked = given(options)
+        train = experiment.train_all if {"seeds", "variants"} & set(asked) else experiment.train
+        train(**asked)
 
     return train_command
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from ignite.metrics import Metric
 
-from framework.checkpoint.loaded_model import LoadedModel, require_same_classes
+from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained, require_same_classes
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import ImageData, Images
 from framework.data.image_file import as_png, decode_bytes, read_image
@@ -18,12 +18,28 @@ from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator, require_finite
 from framework.engine.tta import FlipTTA
 from framework.errors import DataError
+from framework.run.environment import choose_device
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from framework.experiment.experiment import Experiment
+
     ImageLike = Path | str | Images | Image.Image
     """An image as a user gives it: a file, an array, or one of Pillow's."""
+
+
+def load_trained(
+    experiment: "Experiment", network: LoadedModel | Path | str, arch: str | None, device: str
+) -> LoadedModel:
+    """What `Experiment.load` says."""
+    if isinstance(network, LoadedModel):
+        return network
+    package = experiment.package()
+    if isinstance(network, str) and network in package.PRETRAINED:
+        return load_pretrained(package, network, choose_device(device))
+    trusted = (experiment.defaults.network.arch,)
+    return load_model(package, Path(network), choose_device(device), arch, trusted=trusted)
 
 
 def evaluate_model(

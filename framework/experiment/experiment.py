@@ -1,7 +1,6 @@
 """An experiment: a recipe's settings and networks, and everything that can be done with them."""
 
 import importlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
@@ -9,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework.config import Config
-from framework.errors import EmberfieldError
 from framework.experiment.run import Run
-from framework.experiment.settings import SHORT, data_settings, preset_file, resolve_config, say_replaced
-from framework.run.environment import Check, choose_device, doctor
+from framework.experiment.settings import SHORT, data_settings, launched_by, preset_file, resolve_config, say_replaced
+from framework.run.environment import Check, doctor
 from framework.run.process_state import isolated
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ class Experiment:
     What a recipe may add without touching the framework: `data`, images in memory or what makes them, unless other
     ones are named; `loss_terms`, `metrics` and `handlers` (see `framework.engine.training.Extensions`);
     `report_sections`, headings with a function or the name of a section (see `framework.report.sections`); `variants`,
-    changes of the settings by name, of which a training takes one.
+    changes of the settings by name.
 
     In the methods, `data` is a data set's name, a path, or images in memory; a `network` is the name of published
     weights, a run directory, a checkpoint, or a network that `load` gave, and `arch` names its architecture where that
@@ -79,6 +77,20 @@ class Experiment:
         from framework.experiment.training import run_training
 
         return run_training(self, out, settings, resume=resume, preset=preset, variant=variant, files=files)
+
+    @isolated()
+    def train_all(self, out: Path | str | None = None, **given: Any) -> Sequence[Run]:
+        """Trains with several `seeds`, `variants`, or both, as `framework.experiment.several.train_all` says."""
+        from framework.experiment.several import train_all
+
+        return train_all(self, out, **given)
+
+    @isolated()
+    def compare(self, runs: Any, out: Path | str | None = None, **given: Any) -> tuple[Path, Path]:
+        """A report that compares runs, as `framework.experiment.comparing.compare` says; its two files."""
+        from framework.experiment.comparing import compare
+
+        return compare(self, runs, out, **given)
 
     @isolated()
     def find_lr(self, out: Path | str = "lr_finder.png", **asked: Any) -> "RateTest":
@@ -127,8 +139,7 @@ class Experiment:
         """
         from framework.experiment.evaluation import predict_images, separate_images
 
-        model = self.load(network, arch=arch, device=device)
-        return list(predict_images(model, separate_images(images)))
+        return list(predict_images(self.load(network, arch=arch, device=device), separate_images(images)))
 
     @isolated()
     def export(
@@ -156,7 +167,7 @@ class Experiment:
         arch: str | None = None,
         device: str = "auto",
     ) -> tuple[Path, Path]:
-        """Writes report.md and report.html of a finished or stopped run into `out`, or RUN/report; the two files.
+        """Writes report.md and report.html of a run, finished or stopped, into `out`, or RUN/report; the two files.
 
         `data` is where its images lie now, if not where they were.
         """
@@ -218,14 +229,9 @@ class Experiment:
     @isolated()
     def load(self, network: "Trained", *, arch: str | None = None, device: str = "auto") -> "LoadedModel":
         """A trained network on a device, in evaluation mode."""
-        from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained
+        from framework.experiment.evaluation import load_trained
 
-        if isinstance(network, LoadedModel):
-            return network
-        if isinstance(network, str) and network in self.package().PRETRAINED:
-            return load_pretrained(self.package(), network, choose_device(device))
-        trusted = (self.defaults.network.arch,)
-        return load_model(self.package(), Path(network), choose_device(device), arch, trusted=trusted)
+        return load_trained(self, network, arch, device)
 
     def package(self) -> "Networks":
         """The package of the networks, imported if it was named."""
@@ -235,12 +241,7 @@ class Experiment:
     @property
     def launcher(self) -> tuple[str, ...]:
         """What follows `python` in a command that runs this experiment: -m and its module, or its file."""
-        if self.module is not None:
-            return "-m", self.module.name.removesuffix(".__main__")
-        script = getattr(sys.modules.get("__main__"), "__file__", None)
-        if script is None:
-            raise EmberfieldError(f"the experiment {self.name!r} has no module: it cannot be started as a command")
-        return (script,)
+        return launched_by(self.module, self.name)
 
     def command_line(self) -> "click.Group":
         """The commands of this experiment, for a recipe's `main`."""

@@ -5,6 +5,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,16 @@ def require_named(config: Config, named: Config, networks: "Networks", folder: P
                 f"{folder} is of {unnamed[0]!r}, which is not registered: add {option} {shlex.quote(printable(value))} "
                 "if you trust that code"
             )
+
+
+def launched_by(module: ModuleSpec | None, name: str) -> tuple[str, ...]:
+    """What `Experiment.launcher` says, of the experiment's module and name."""
+    if module is not None:
+        return "-m", module.name.removesuffix(".__main__")
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if script is None:
+        raise EmberfieldError(f"the experiment {name!r} has no module: it cannot be started as a command")
+    return (script,)
 
 
 def how_to_resume(experiment: "Experiment", folder: Path, config: Config) -> str:

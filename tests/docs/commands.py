@@ -21,7 +21,7 @@ from tests.docs.code_blocks import Block
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 """A command-line option."""
 
-ALWAYS = {"--help", "--variant"}
+ALWAYS = {"--help", "--variant", "--variants"}
 """Options that every recipe has, or every one with variants."""
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,173 @@
+"""Several runs of one experiment: with several seeds, in several variants, or both."""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any
+
+from framework.config import Config, differences, saved_config
+from framework.config.declaration import unknown
+from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
+from framework.experiment.run import Run
+from framework.report.comparison import HEADER, Spread, Variant, chosen, chosen_line
+from framework.run.console import console_logging
+from framework.run.directory import RunDirectory, finished, make_run_directory, write_json, write_text
+
+if TYPE_CHECKING:
+    from framework.experiment.experiment import Experiment
+
+logger = logging.getLogger(__name__)
+
+SETTINGS, RESULTS = "settings.json", "results.json"
+"""What a folder of runs holds beside them: the settings that they share, and the figures by variant."""
+
+
+def train_all(
+    experiment: "Experiment",
+    out: Path | str | None = None,
+    *,
+    seeds: str | Sequence[int] | None = None,
+    variants: str | Sequence[str] | None = None,
+    resume: bool = False,
+    preset: str | None = None,
+    files: Sequence[Path] = (),
+    **settings: Any,
+) -> list[Run]:
+    """Trains OUT/VARIANT-seed-N for each of the `variants` and `seeds`, one run after the other, and sums them up.
+
+    Both are sequences, or texts like '0,1,2'; 'all' are all variants. Without variants a run is OUT/seed-N. With
+    `resume`, finished runs are left as they are, and others go on. The settings are those of `Experiment.train`.
+    Raises EmberfieldError for a wrong seed or variant, RunDirectoryError for a folder that is in use, or, on a
+    resume, for other settings, and as `Experiment.train` does.
+    """
+    from framework.experiment.comparing import compare
+
+    for one, many, asked in (("seed", "seeds", seeds), ("variant", "variants", variants)):
+        if asked is not None and settings.get(one) is not None:
+            raise EmberfieldError(f"--{one} and --{many} cannot stand together: leave one of them out")
+    variant = settings.pop("variant", None)
+    named = named_variants([variant] if variant and variants is None else variants, experiment.variants)
+    in_memory = not isinstance(settings.get("data"), str | Path | NoneType)
+    changes = {name: value for name, value in settings.items() if name != "data" or not in_memory}
+    shared = experiment.settings(changes, preset=preset, files=files)
+    numbers = [shared.training.seed] if seeds is None else chosen_seeds(seeds)
+    for number in numbers:
+        shared.updated({"seed": number})
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        raise EmberfieldError("several runs are for one process: under torchrun start each by --seed and --variant")
+    if resume and out is None:
+        raise EmberfieldError("--resume needs --out, the folder of the runs to go on with")
+    folder = make_run_directory(experiment.name) if out is None else Path(out)
+    open_folder(folder, shared, resume=resume)
+    trained: dict[str, list[Run]] = {}
+    with console_logging():
+        for name in named:
+            for number in numbers:
+                path = folder / (f"seed-{number}" if name is None else f"{name}-seed-{number}")
+                given = {**settings, "seed": number}
+                try:
+                    run = experiment.train(path, resume=resume, preset=preset, variant=name, files=files, **given)
+                except StoppedError as stopped:
+                    again = (
+                        f"repeat this with --resume and --out {folder}" if out is None or not resume else "repeat this"
+                    )
+                    raise StoppedError(f"{stopped}; to go on with all runs, {again}") from None
+                run = dataclasses.replace(run, arch=run.config.network.arch)  # as the user named it
+                trained.setdefault(name or experiment.name, []).append(run)
+        sum_up(folder, [as_variant(name, runs) for name, runs in trained.items()])
+        every = [run for runs in trained.values() for run in runs]
+        for file in compare(experiment, every, folder / "report"):
+            logger.info("%s", file)
+    return every
+
+
+def chosen_seeds(seeds: str | Sequence[int]) -> list[int]:
+    """Seeds from a sequence, or a text like '0,1,2'. Raises EmberfieldError for others, none, or one twice."""
+    values = seeds.split(",") if isinstance(seeds, str) else seeds
+    try:
+        numbers = [int(value) for value in values]
+    except (ValueError, TypeError):
+        numbers = []
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise EmberfieldError(f"--seeds is {seeds!r}; it takes different whole numbers, as in 0,1,2")
+    return numbers
+
+
+def named_variants(variants: str | Sequence[str] | None, valid: Mapping[str, Any]) -> Sequence[str | None]:
+    """Variants from a sequence, or a text: 'all', or names like 'a,b'; None alone stands for no variant."""
+    if variants is None:
+        return [None]
+    names = list(valid) if variants == "all" else variants.split(",") if isinstance(variants, str) else list(variants)
+    for name in names:
+        if name not in valid:
+            raise EmberfieldError(unknown("variant", str(name), ["all", *valid] if valid else ()))
+    if not names or len(set(names)) < len(names):
+        raise EmberfieldError(f"--variants is {variants!r}; it takes different names of {', '.join(valid) or 'none'}")
+    return names
+
+
+def open_folder(folder: Path, shared: Config, *, resume: bool) -> None:
+    """Makes a folder of runs and keeps what they share in it, or sees on a resume that this is the same.
+
+    Raises RunDirectoryError if it is not, if the folder is used otherwise, or cannot be written to.
+    """
+    kept = folder / SETTINGS
+    try:
+        used = folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir())
+        if used and not kept.is_file():
+            raise RunDirectoryError(f"{folder} is not empty and holds no runs of --seeds or --variants: choose another")
+        if used and not resume:
+            raise RunDirectoryError(
+                f"{folder} is not empty: add --resume to go on with its runs, or choose another --out"
+            )
+        if not used:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(kept, shared.to_json())
+    except OSError as error:
+        raise RunDirectoryError(f"cannot write to the folder {folder}: {error.strerror}") from error
+    before = saved_config(kept)
+    if changed := differences(before, shared.updated({"seed": before.training.seed})):
+        raise RunDirectoryError(
+            f"cannot resume {folder}: {'; '.join(changed)}; repeat the options, or choose another --out"
+        )
+
+
+def as_variant(name: str, runs: Sequence[Run]) -> Variant:
+    """Finished runs by their figures. Raises RunDirectoryError for a run that is none, or not finished."""
+    for run in runs:
+        if finished(RunDirectory(run.path), run.config.training.epochs) is None:
+            raise RunDirectoryError(f"{run.path} is not finished: go on with it by --resume")
+    return Variant(name, [run.results for run in runs], [run.history for run in runs])
+
+
+def sum_up(folder: Path, variants: Sequence[Variant]) -> None:
+    """Logs the table of the variants, and writes it as results.json."""
+
+    def spread(found: Spread | None) -> dict[str, float | None] | None:
+        return None if found is None else dataclasses.asdict(found)
+
+    best = chosen(variants)
+    rows = [HEADER, *(variant.row() for variant in variants)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        logger.info("%s", "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if line := chosen_line(variants):
+        logger.info("%s", line)
+    figures = ("validation_accuracy", "test_accuracy", "test_loss", "training_seconds")
+    content = {
+        "chosen_on_validation": best and best.name,
+        "chosen_test_accuracy": best and spread(best.spread("test_accuracy")),
+        "variants": {
+            variant.name: {
+                "seeds": [result["seed"] for result in variant.results],
+                "parameters": variant.results[0]["parameters"],
+                "exact": all(result["exact"] for result in variant.results),
+                **{figure: spread(variant.spread(figure)) for figure in figures},
+            }
+            for variant in variants
+        },
+    }
+    write_json(folder / RESULTS, content)
