@@ -79,6 +79,7 @@ def command_line(experiment: Experiment) -> click.Group:
         network_commands.export_command,
         network_commands.report_command,
         network_commands.app_command,
+        network_commands.compare_command,
         make_find_lr_command(experiment),
         make_summary_command(experiment),
         network_commands.list_command,
@@ -125,47 +126,22 @@ def make_train_command(experiment: Experiment) -> click.Command:
     params = settings_options(experiment, experiment.defaults)
     if experiment.variants:
         choice = click.Choice(sorted(experiment.variants))
-        params.insert(0, click.Option(["--variant"], type=choice, help="changes of the settings, by name"))
-        text = "several variants, each in a run of its own: all, or names with commas between"
-        params.insert(1, click.Option(["--variants"], callback=comma_separated, help=text))
+        several = click.Option(["--variants"], help="several of them, as in a,b or all: a run for each")
+        params[:0] = [click.Option(["--variant"], type=choice, help="changes of the settings, by name"), several]
 
     @click.command(
         "train", cls=SettingsCommand, params=params, short_help="Train, then test once; runs when no command is named."
     )
     @click.option("--out", type=click.Path(path_type=Path), help="the run directory [default: runs/NAME-TIME]")
     @click.option("--resume", is_flag=True, help="go on with the run in --out; start it if the folder is empty")
-    @click.option(
-        "--seeds", callback=comma_separated, help="several seeds, as 0,1,2: runs OUT/VARIANT-seed-N and a table"
-    )
+    @click.option("--seeds", help="several seeds, as in 0,1,2: a run for each, in folders of --out")
     def train_command(**options: Any) -> None:
-        """Train a network, test it once, and leave a run directory."""
-        train(experiment, given(options))
+        """Train a network, test it once, and leave a run directory; with several seeds or variants, one for each."""
+        asked = given(options)
+        train = experiment.train_all if {"seeds", "variants"} & set(asked) else experiment.train
+        train(**asked)
 
     return train_command
-
-
-def train(experiment: Experiment, options: dict[str, Any]) -> None:
-    """One run, or several: where seeds or variants are named, or where several are gone on with."""
-    from framework.experiment.several import is_begun
-
-    if not {"seeds", "variants"} & options.keys() and not (options["resume"] and is_begun(options.get("out"))):
-        experiment.train(**options)
-        return
-    if "variant" in options:
-        raise EmberfieldError(f"--variant {options['variant']} beside several runs; name them by --variants")
-    if "seeds" in options:
-        try:
-            options["seeds"] = [int(seed) for seed in options["seeds"]]
-        except ValueError:
-            raise EmberfieldError(f"--seeds {','.join(options['seeds'])}: it takes whole numbers, as 0,1,2") from None
-    if options.get("variants") == ["all"]:
-        options["variants"] = "all"
-    experiment.train_all(**options)
-
-
-def comma_separated(_ctx: click.Context, _option: click.Parameter, text: str | None) -> list[str] | None:
-    """The texts between the commas of an option's value."""
-    return None if text is None else [part.strip() for part in text.split(",")]
 
 
 def make_find_lr_command(experiment: Experiment) -> click.Command:

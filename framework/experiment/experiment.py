@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from framework.data.image_data import ImageData, Named
     from framework.engine.lr_finder import RateTest
     from framework.engine.training_step import LossTerm
-    from framework.experiment.several import Names, Runs
     from framework.export.agreement import Agreement
     from framework.report.sections import Section
 
@@ -39,7 +38,7 @@ class Experiment:
     What a recipe may add without touching the framework: `data`, images in memory or what makes them, unless other
     ones are named; `loss_terms`, `metrics` and `handlers` (see `framework.engine.training.Extensions`);
     `report_sections`, headings with a function or the name of a section (see `framework.report.sections`); `variants`,
-    changes of the settings by name, of which a training takes one.
+    changes of the settings by name.
 
     In the methods, `data` is a name, a path, or images in memory; a `network` is a run directory, a checkpoint, one
     that `load` gave, or the name of published weights; `arch` names its architecture where that is not registered.
@@ -80,26 +79,18 @@ class Experiment:
         return run_training(self, out, settings, resume=resume, preset=preset, variant=variant, files=files)
 
     @isolated()
-    def train_all(
-        self,
-        out: Path | str | None = None,
-        *,
-        seeds: Sequence[int] | None = None,
-        variants: "Names | None" = None,
-        resume: bool = False,
-        preset: str | None = None,
-        files: Sequence[Path] = (),
-        **settings: Any,
-    ) -> "Runs":
-        """Trains with each of the `variants`, or 'all', and each of the `seeds`, one run after the other.
+    def train_all(self, out: Path | str | None = None, **given: Any) -> Sequence[Run]:
+        """Trains with several `seeds`, `variants`, or both, as `framework.experiment.several.train_all` says."""
+        from framework.experiment.several import train_all
 
-        Each has a run directory, `out`/VARIANT-seed-N; `out`/results.json has mean and deviation, and the variant that
-        is best on validation. `resume` goes on with those that are not finished, and adds new ones. As `train` else.
-        """
-        from framework.experiment.several import train_several
+        return train_all(self, out, **given)
 
-        asked: dict[str, Any] = {"seeds": seeds, "variants": variants, "preset": preset, "files": files}
-        return train_several(self, out, settings, resume=resume, **asked)
+    @isolated()
+    def compare(self, runs: Any, out: Path | str | None = None, **given: Any) -> tuple[Path, Path]:
+        """A report that compares runs, as `framework.experiment.comparing.compare` says; its two files."""
+        from framework.experiment.comparing import compare
+
+        return compare(self, runs, out, **given)
 
     @isolated()
     def find_lr(self, out: Path | str = "lr_finder.png", **asked: Any) -> "RateTest":
@@ -144,8 +135,7 @@ class Experiment:
         """
         from framework.experiment.evaluation import predict_images, separate_images
 
-        model = self.load(network, arch=arch, device=device)
-        return list(predict_images(model, separate_images(images)))
+        return list(predict_images(self.load(network, arch=arch, device=device), separate_images(images)))
 
     @isolated()
     def export(

@@ -124,6 +124,17 @@ def app_command(
     page.block_thread()
 
 
+@click.command("compare", short_help="Put several runs beside each other, as Markdown and HTML.")
+@click.argument("runs", nargs=-1, required=True, type=FILE, metavar="RUN...")
+@click.option("--out", type=FILE, help="the folder for it [default: FOLDER/report for one folder of runs]")
+@click.option("--mistakes", type=click.IntRange(1), default=20, show_default=True, help="in the gallery of a variant")
+@click.pass_obj
+def compare_command(experiment: Experiment, /, runs: Sequence[Path], **given: Any) -> None:
+    """Compare finished runs, or all in a folder: settings, curves, figures by variant, and misclassified images."""
+    for file in experiment.compare(runs, **given):
+        click.echo(file)
+
+
 @click.command("list", short_help="List architectures, data sets and presets.")
 @click.pass_obj
 def list_command(experiment: Experiment) -> None:

@@ -132,18 +132,18 @@ def launcher(name: str, module: ModuleSpec | None) -> tuple[str, ...]:
     return (script,)
 
 
-def how_to_resume(experiment: "Experiment", folder: Path, config: Config, group: Path | None = None) -> str:
-    """The command that goes on with a run in a folder, or with its `group`, with the code that is to be named.
+def how_to_resume(experiment: "Experiment", folder: Path, config: Config) -> str:
+    """The command that goes on with a run in a folder, with the code that `require_named` asks for.
 
-    See `require_named`. In a notebook, the call of a method.
+    In a notebook, the call of a method.
     """
     from framework.checkpoint.networks import is_registered
 
     if "ipykernel" in sys.modules:
-        return f"train({str(folder)!r}, resume=True)" if group is None else f"train_all({str(group)!r}, resume=True)"
+        return f"train({str(folder)!r}, resume=True)"
     launcher, networks = experiment.launcher, experiment.package()
     arch, teachers = config.network.arch, config.optimization.teacher_arch
-    words = ["python", *launcher, "--resume", "--out", str(group or folder)]
+    words = ["python", *launcher, "--resume", "--out", str(folder)]
     words += [] if is_registered(networks, arch) else ["--arch", arch]
     words += ["--teacher-arch", json.dumps(teachers)] if teachers else []
     return shlex.join(words)

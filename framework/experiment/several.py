@@ -1,177 +1,173 @@
-"""Several runs of one experiment, one after the other: seeds and variants, each in a directory of its own."""
+"""Several runs of one experiment: with several seeds, in several variants, or both."""
 
-import json
+import dataclasses
 import logging
-import re
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from framework.config import Config, differences, saved_config
 from framework.config.declaration import unknown
-from framework.errors import EmberfieldError, RunDirectoryError
+from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.run import Run
-from framework.experiment.training import run_training
-from framework.report.comparison import choice, summarize, text_table
+from framework.report.comparison import HEADER, Spread, Variant, chosen, chosen_line
 from framework.run.console import console_logging
-from framework.run.directory import make_run_directory, require_own_files, write_json, write_text
-from framework.run.environment import process_rank
-from framework.run.signals import Stop
+from framework.run.directory import RunDirectory, finished, make_run_directory, write_json, write_text
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
 
 logger = logging.getLogger(__name__)
 
-PLAN = "runs.json"
-"""The names of the runs, written when the settings of each stand in its directory."""
-
-Names = Sequence[str] | Literal["all"]
+SETTINGS, RESULTS = "settings.json", "results.json"
+"""What a folder of runs holds beside them: the settings that they share, and the figures by variant."""
 
 
-@dataclass(frozen=True)
-class Runs:
-    """Runs of one experiment in one folder."""
-
-    path: Path
-    runs: tuple[Run, ...]
-
-    @property
-    def variants(self) -> dict[str, list[Run]]:
-        """The runs by variant; without variants all of them under the experiment's name."""
-        found: dict[str, list[Run]] = {}
-        for run in self.runs:
-            found.setdefault(variant_of(run.path.name) or run.experiment.name, []).append(run)
-        return found
-
-    @property
-    def results(self) -> dict[str, Any]:
-        """See `framework.report.comparison.summarize`. Raises RunDirectoryError if a run is not finished."""
-        return summarize({name: [run.results for run in runs] for name, runs in self.variants.items()})
-
-
-def run_name(variant: str | None, seed: int) -> str:
-    """The directory of a run among several."""
-    return f"seed-{seed}" if variant is None else f"{variant}-seed-{seed}"
-
-
-def variant_of(name: str) -> str | None:
-    """The variant that a run's directory is named after, None for one that `run_name` names without."""
-    return re.sub(r"-?seed-\d+$", "", name) or None
-
-
-def is_begun(out: Path | str | None) -> bool:
-    """Whether several runs have begun in a folder."""
-    return out is not None and (Path(out) / PLAN).is_file()
-
-
-def train_several(
+def train_all(
     experiment: "Experiment",
-    out: Path | str | None,
-    settings: Mapping[str, Any],
+    out: Path | str | None = None,
     *,
-    seeds: Sequence[int] | None,
-    variants: Names | None,
-    resume: bool,
-    preset: str | None,
-    files: Sequence[Path],
-) -> Runs:
-    """What `Experiment.train_all` says. The settings of all runs are written before the first begins."""
-    if process_rank() or "seed" in settings:
-        raise EmberfieldError(
-            f"--seed {settings['seed']} beside several runs; name all seeds by --seeds"
-            if "seed" in settings
-            else "several runs take one process: start each run by torchrun of its own"
-        )
+    seeds: str | Sequence[int] | None = None,
+    variants: str | Sequence[str] | None = None,
+    resume: bool = False,
+    preset: str | None = None,
+    files: Sequence[Path] = (),
+    **settings: Any,
+) -> list[Run]:
+    """Trains OUT/VARIANT-seed-N for each of the `variants` and `seeds`, one run after the other, and sums them up.
+
+    Both are sequences, or texts like '0,1,2'; 'all' are all variants. Without variants a run is OUT/seed-N. With
+    `resume`, finished runs are left as they are, and others go on. The settings are those of `Experiment.train`.
+    Raises EmberfieldError for a wrong seed or variant, RunDirectoryError for a folder that is in use, or, on a
+    resume, for other settings, and as `Experiment.train` does.
+    """
+    from framework.experiment.comparing import compare
+
+    for one, many, asked in (("seed", "seeds", seeds), ("variant", "variants", variants)):
+        if asked is not None and settings.get(one) is not None:
+            raise EmberfieldError(f"--{one} and --{many} cannot stand together: leave one of them out")
+    variant = settings.pop("variant", None)
+    named = named_variants([variant] if variant and variants is None else variants, experiment.variants)
+    in_memory = not isinstance(settings.get("data"), str | Path | NoneType)
+    changes = {name: value for name, value in settings.items() if name != "data" or not in_memory}
+    shared = experiment.settings(changes, preset=preset, files=files)
+    numbers = [shared.training.seed] if seeds is None else chosen_seeds(seeds)
+    for number in numbers:
+        shared.updated({"seed": number})
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        raise EmberfieldError("several runs are for one process: under torchrun start each by --seed and --variant")
     if resume and out is None:
         raise EmberfieldError("--resume needs --out, the folder of the runs to go on with")
-    if wrong := [seed for seed in seeds or () if seed < 0]:
-        raise EmberfieldError(f"seed {wrong[0]} is negative; --seeds takes numbers from 0 on, as 0,1,2")
-    named: list[str] = list(experiment.variants) if variants == "all" else list(variants or ())
-    if missing := [name for name in named if name not in experiment.variants]:
-        raise EmberfieldError(unknown("variant", missing[0], experiment.variants))
-    if variants == "all" and not named:
-        raise EmberfieldError(f"{experiment.name} has no variants; give --seeds alone")
     folder = make_run_directory(experiment.name) if out is None else Path(out)
-    asked = [
-        (variant, seed) for variant in (*named,) or (None,) for seed in seeds or [experiment.defaults.training.seed]
-    ]
-    with console_logging(), Stop():
-        planned = plan(experiment, folder, asked if seeds or variants else [], settings, resume, preset, files)
-        runs = [
-            run_training(
-                experiment,
-                folder / run_name(variant, seed),
-                {**settings, "seed": seed},
-                resume=True,
-                preset=preset,
-                variant=variant,
-                files=files,
-                group=folder,
-            )
-            for variant, seed in planned
-        ]
-        several = Runs(folder, tuple(runs))
-        results = several.results
-        write_json(folder / "results.json", results)
-        logger.info("%s\n%s\n%s", text_table(results), choice(results), folder / "results.json")
-    return several
+    open_folder(folder, shared, resume=resume)
+    trained: dict[str, list[Run]] = {}
+    with console_logging():
+        for name in named:
+            for number in numbers:
+                path = folder / (f"seed-{number}" if name is None else f"{name}-seed-{number}")
+                given = {**settings, "seed": number}
+                try:
+                    run = experiment.train(path, resume=resume, preset=preset, variant=name, files=files, **given)
+                except StoppedError as stopped:
+                    again = (
+                        f"repeat this with --resume and --out {folder}" if out is None or not resume else "repeat this"
+                    )
+                    raise StoppedError(f"{stopped}; to go on with all runs, {again}") from None
+                run = dataclasses.replace(run, arch=run.config.network.arch)  # as the user named it
+                trained.setdefault(name or experiment.name, []).append(run)
+        sum_up(folder, [as_variant(name, runs) for name, runs in trained.items()])
+        every = [run for runs in trained.values() for run in runs]
+        for file in compare(experiment, every, folder / "report"):
+            logger.info("%s", file)
+    return every
 
 
-def plan(
-    experiment: "Experiment",
-    folder: Path,
-    asked: Sequence[tuple[str | None, int]],
-    settings: Mapping[str, Any],
-    resume: bool,
-    preset: str | None,
-    files: Sequence[Path],
-) -> list[tuple[str | None, int]]:
-    """All runs of a folder as (variant, seed): those that have begun there, then those `asked` for.
-
-    Writes the settings of those that are new. Raises RunDirectoryError for a folder in use, or if a new run would not
-    have the settings of its variant's others.
-    """
-    if not resume and folder.is_dir() and any(folder.iterdir()):
-        raise RunDirectoryError(f"{folder} is not empty: add --resume to go on with its runs, or choose another --out")
-    if folder.is_dir():
-        require_own_files(folder)
-    planned = list(dict.fromkeys([*_begun(folder), *asked]))
-    if not planned:
-        raise RunDirectoryError(f"{folder} holds no {PLAN}: begin several runs by --seeds or --variants")
-    own = {
-        name: value for name, value in settings.items() if name != "data" or isinstance(value, (str, Path, NoneType))
-    }
-    of_variant: dict[str | None, Config] = {}
-    for variant, seed in planned:
-        file = folder / run_name(variant, seed) / "config.json"
-        if file.is_file():
-            of_variant.setdefault(variant, saved_config(file))
-            continue
-        changes = {**(experiment.variants[variant] if variant else {}), **own, "seed": seed}
-        config = experiment.settings(changes, preset=preset, files=files)
-        _require_alike(of_variant.setdefault(variant, config), config, file.parent)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, config.to_json())
-    write_json(folder / PLAN, {"runs": [{"variant": variant, "seed": seed} for variant, seed in planned]})
-    return planned
-
-
-def _begun(folder: Path) -> list[tuple[str | None, int]]:
-    if not is_begun(folder):
-        return []
+def chosen_seeds(seeds: str | Sequence[int]) -> list[int]:
+    """Seeds from a sequence, or a text like '0,1,2'. Raises EmberfieldError for others, none, or one twice."""
+    values = seeds.split(",") if isinstance(seeds, str) else seeds
     try:
-        content = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-        return [(run["variant"], int(run["seed"])) for run in content["runs"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunDirectoryError(f"{folder / PLAN} cannot be read: {error!r}") from error
+        numbers = [int(value) for value in values]
+    except (ValueError, TypeError):
+        numbers = []
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise EmberfieldError(f"--seeds is {seeds!r}; it takes different whole numbers, as in 0,1,2")
+    return numbers
 
 
-def _require_alike(first: Config, new: Config, folder: Path) -> None:
-    decided: dict[str, Any] = {"seed": new.training.seed}  # what a start decides is no difference
-    decided |= {"lr": "find"} if new.optimization.lr == "find" else {}
-    decided |= {"image_size": None} if new.data.image_size is None else {}
-    if found := differences(first.updated(decided), new):
-        raise RunDirectoryError(f"cannot add {folder} to runs with other settings: {'; '.join(found)}")
+def named_variants(variants: str | Sequence[str] | None, valid: Mapping[str, Any]) -> Sequence[str | None]:
+    """Variants from a sequence, or a text: 'all', or names like 'a,b'; None alone stands for no variant."""
+    if variants is None:
+        return [None]
+    names = list(valid) if variants == "all" else variants.split(",") if isinstance(variants, str) else list(variants)
+    for name in names:
+        if name not in valid:
+            raise EmberfieldError(unknown("variant", str(name), ["all", *valid] if valid else ()))
+    if not names or len(set(names)) < len(names):
+        raise EmberfieldError(f"--variants is {variants!r}; it takes different names of {', '.join(valid) or 'none'}")
+    return names
+
+
+def open_folder(folder: Path, shared: Config, *, resume: bool) -> None:
+    """Makes a folder of runs and keeps what they share in it, or sees on a resume that this is the same.
+
+    Raises RunDirectoryError if it is not, if the folder is used otherwise, or cannot be written to.
+    """
+    kept = folder / SETTINGS
+    try:
+        used = folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir())
+        if used and not kept.is_file():
+            raise RunDirectoryError(f"{folder} is not empty and holds no runs of --seeds or --variants: choose another")
+        if used and not resume:
+            raise RunDirectoryError(
+                f"{folder} is not empty: add --resume to go on with its runs, or choose another --out"
+            )
+        if not used:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(kept, shared.to_json())
+    except OSError as error:
+        raise RunDirectoryError(f"cannot write to the folder {folder}: {error.strerror}") from error
+    before = saved_config(kept)
+    if changed := differences(before, shared.updated({"seed": before.training.seed})):
+        raise RunDirectoryError(
+            f"cannot resume {folder}: {'; '.join(changed)}; repeat the options, or choose another --out"
+        )
+
+
+def as_variant(name: str, runs: Sequence[Run]) -> Variant:
+    """Finished runs by their figures. Raises RunDirectoryError for a run that is none, or not finished."""
+    for run in runs:
+        if finished(RunDirectory(run.path), run.config.training.epochs) is None:
+            raise RunDirectoryError(f"{run.path} is not finished: go on with it by --resume")
+    return Variant(name, [run.results for run in runs], [run.history for run in runs])
+
+
+def sum_up(folder: Path, variants: Sequence[Variant]) -> None:
+    """Logs the table of the variants, and writes it as results.json."""
+
+    def spread(found: Spread | None) -> dict[str, float | None] | None:
+        return None if found is None else dataclasses.asdict(found)
+
+    best = chosen(variants)
+    rows = [HEADER, *(variant.row() for variant in variants)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        logger.info("%s", "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if line := chosen_line(variants):
+        logger.info("%s", line)
+    figures = ("validation_accuracy", "test_accuracy", "test_loss", "training_seconds")
+    content = {
+        "chosen_on_validation": best and best.name,
+        "chosen_test_accuracy": best and spread(best.spread("test_accuracy")),
+        "variants": {
+            variant.name: {
+                "seeds": [result["seed"] for result in variant.results],
+                "parameters": variant.results[0]["parameters"],
+                "exact": all(result["exact"] for result in variant.results),
+                **{figure: spread(variant.spread(figure)) for figure in figures},
+            }
+            for variant in variants
+        },
+    }
+    write_json(folder / RESULTS, content)

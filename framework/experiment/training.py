@@ -56,12 +56,8 @@ def run_training(
     preset: str | None,
     variant: str | None,
     files: Sequence[Path],
-    group: Path | None = None,
 ) -> Run:
-    """What `Experiment.train` says; 'data' of the `settings` may be images in memory.
-
-    `group` is the folder of the runs of which this is one.
-    """
+    """What `Experiment.train` says; 'data' of the `settings` may be images in memory."""
     given = None
     if not isinstance(settings.get("data"), (str, Path, NoneType)):
         given, settings = settings["data"], {name: value for name, value in settings.items() if name != "data"}
@@ -103,7 +99,7 @@ def run_training(
             try:
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
-                raise StoppedError(f"{stopped}; to go on: {how_to_resume(experiment, folder, config, group)}") from None
+                raise StoppedError(f"{stopped}; to go on: {how_to_resume(experiment, folder, config)}") from None
     return Run(folder, experiment, given)
 
 

@@ -1,84 +1,99 @@
-"""Several runs side by side: mean and standard deviation by variant, as plain data and as a table."""
+"""Several runs beside each other: their figures by variant, and all their curves in one picture."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from framework.run.printable import printable
+from framework.report.drawing import saved_figure
+from framework.run.history import EpochMetrics
 
-HEADER = ("variant", "runs", "parameters", "validation", "test", "seconds", "exact")
-
-
-def spread(values: Sequence[float | None]) -> dict[str, float | None] | None:
-    """Mean and sample standard deviation (n - 1), which a single value has not; None where a value is missing."""
-    present = [value for value in values if value is not None]
-    if len(present) < len(values):
-        return None
-    deviation = statistics.stdev(present) if len(present) > 1 else None
-    return {"mean": statistics.fmean(present), "deviation": deviation}
+HEADER = ("variant", "seeds", "parameters", "validation %", "test %", "time in s", "exact")
+"""The columns of the table."""
 
 
-def summarize(variants: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    """The figures by variant, from the results of its runs, and the variant with the best validation accuracy.
+@dataclass(frozen=True)
+class Spread:
+    """The mean of some figures, and their sample deviation (divided by n - 1), None for a single one."""
 
-    `best` is None where no images were held out: the test images choose nothing. The first of equals is the best.
-    """
-    figures: dict[str, Any] = {
-        name: {
-            "seeds": [result["seed"] for result in results],
-            "parameters": results[0]["parameters"],
-            **{
-                figure: spread([result[figure] for result in results])
-                for figure in ("validation_accuracy", "test_accuracy", "training_seconds")
-            },
-            "exact": all(result["exact"] for result in results),
-        }
-        for name, results in variants.items()
-    }
-    validated = {
-        name: line["validation_accuracy"]["mean"] for name, line in figures.items() if line["validation_accuracy"]
-    }
-    chosen = max(validated, key=validated.__getitem__) if len(validated) == len(figures) else None
-    best = None if chosen is None else {"variant": chosen, "test_accuracy": figures[chosen]["test_accuracy"]}
-    return {"variants": figures, "best": best}
+    mean: float
+    deviation: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """That of one value or more."""
+        return cls(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+    def text(self, factor: float = 1.0, digits: int = 2) -> str:
+        """Mean ± deviation, times a factor."""
+        mean = f"{factor * self.mean:.{digits}f}"
+        return mean if self.deviation is None else f"{mean} ± {factor * self.deviation:.{digits}f}"
 
 
-def percent(figure: Mapping[str, float | None] | None) -> str:
-    """An accuracy as `mean ± deviation %`."""
-    if figure is None or figure["mean"] is None:
-        return "none held out"
-    deviation = figure["deviation"]
-    return f"{100 * figure['mean']:.2f}" + (f" ± {100 * deviation:.2f} %" if deviation is not None else " %")
+@dataclass(frozen=True)
+class Variant:
+    """The finished runs of one variant, which differ in their seeds: `results` and epochs of each."""
 
+    name: str
+    results: Sequence[dict[str, Any]]
+    histories: Sequence[Sequence[EpochMetrics]]
 
-def rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A line for each variant of a summary, under HEADER."""
-    return [
-        (
-            name,
-            str(len(line["seeds"])),
-            f"{line['parameters']:,}",
-            percent(line["validation_accuracy"]),
-            percent(line["test_accuracy"]),
-            f"{line['training_seconds']['mean']:.0f}",
-            "yes" if line["exact"] else "no",
+    def spread(self, figure: str) -> Spread | None:
+        """Of one of the results' figures; None where a run does not have it."""
+        values = [result.get(figure) for result in self.results]
+        return None if None in values else Spread.of([float(value) for value in values if value is not None])
+
+    def row(self) -> tuple[str, ...]:
+        """Its line of the table with HEADER."""
+        validation, test, time = map(self.spread, ("validation_accuracy", "test_accuracy", "training_seconds"))
+        return (
+            self.name,
+            ", ".join(str(result["seed"]) for result in self.results),
+            " / ".join(f"{number:,}" for number in dict.fromkeys(result["parameters"] for result in self.results)),
+            validation.text(100) if validation else "none",
+            test.text(100) if test else "none",
+            time.text(1, 0) if time else "none",
+            "yes" if all(result["exact"] for result in self.results) else "no",
         )
-        for name, line in summary["variants"].items()
-    ]
 
 
-def choice(summary: Mapping[str, Any]) -> str:
-    """The sentence on the best variant."""
-    if summary["best"] is None:
-        return "No images were held out, so no variant is chosen as the best."
-    name, test = summary["best"]["variant"], percent(summary["best"]["test_accuracy"])
-    return f"Best on validation: {printable(name)}, test accuracy {test}."
+def chosen(variants: Sequence[Variant]) -> Variant | None:
+    """Of several variants the one with the best mean validation accuracy; None if one has no validation images."""
+    means = [spread.mean for variant in variants if (spread := variant.spread("validation_accuracy"))]
+    return variants[means.index(max(means))] if len(means) == len(variants) > 1 else None
 
 
-def text_table(summary: Mapping[str, Any]) -> str:
-    """The table in columns, for a log."""
-    lines = [HEADER, *([printable(cell) for cell in row] for row in rows(summary))]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+def chosen_line(variants: Sequence[Variant]) -> str:
+    """Which variant was chosen and how, with its test accuracy; empty for a single variant."""
+    if (best := chosen(variants)) is None:
+        return "no variant is chosen: there are no validation images" if len(variants) > 1 else ""
+    _, _, _, validation, test, _, _ = best.row()
+    return f"chosen on validation: {best.name}, {validation} % (mean of its seeds); its test accuracy: {test} %"
+
+
+def save_compared_curves(path: Path, variants: Sequence[Variant], metric: str) -> None:
+    """Saves 'loss' or 'accuracy' of all runs over the epochs as a PNG, each variant in its colour.
+
+    Validation is a line, training, on augmented images, a dashed one.
+    """
+    import matplotlib
+
+    factor = 100 if metric == "accuracy" else 1
+    with saved_figure(path, (11, 5.5)) as figure:
+        axes = figure.subplots()
+        for number, variant in enumerate(variants):
+            few = len(variants) <= 10
+            colour = matplotlib.colormaps["tab10" if few else "turbo"](number if few else number / (len(variants) - 1))
+            for history in variant.histories:
+                epochs = [metrics["epoch"] for metrics in history]
+                for key, style in ((f"val_{metric}", "-"), (metric, "--")):
+                    if all(key in metrics for metrics in history):
+                        values = [factor * metrics[key] for metrics in history]
+                        width = 1.4 if style == "-" else 0.8
+                        axes.plot(epochs, values, style, marker=".", markersize=3, color=colour, linewidth=width)
+            axes.plot([], [], color=colour, label=variant.name)
+        axes.set(xlabel="epoch", ylabel="accuracy in %" if factor == 100 else metric)
+        axes.set_title("line: validation; dashed: training, augmented")
+        axes.grid(alpha=0.3)
+        axes.legend()

@@ -1,134 +1,157 @@
-"""Several runs of one experiment: a directory each, killed between and within runs, and the table at the end."""
+"""Several seeds and variants: each run is what it would be alone, also after a stop, and the figures are summed up."""
 
 import dataclasses
 import json
-import statistics
+import re
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from click.testing import CliRunner
 from ignite.engine import Events
-from torch import nn
 
 from framework.checkpoint.comparison import first_difference
 from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.manager import checkpoint_paths
-from framework.config import Config
-from framework.errors import EmberfieldError, RunDirectoryError
-from framework.experiment import Experiment
-from framework.report.comparison import choice, rows, summarize
-from tests.framework.experiment.running import snapshot
+from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
+from framework.experiment import Experiment, Run
+from framework.run.directory import RunDirectory
+from recipes.s7_cifar import DEFAULTS, EXPERIMENT
+from tests.framework.experiment.running import run
+from tests.framework.experiment.test_resumed_settings import DRY
+
+SMALL: dict[str, Any] = {
+    **{"data": "digits", "arch": "c1c2c3c40_quick", "arch_options": {"widths": [4, 8, 8, 8]}, "image_size": 16},
+    **{"no_constraints": True, "epochs": 2, "limit_batches": 2, "batch_size": 16, "transforms": ()},
+    **{"device": "cpu", "precision": "float32"},
+}
+VARIANTS = {"fast": {"lr": 0.2}, "slow": {"lr": 0.01}}
+MINE = dataclasses.replace(EXPERIMENT, defaults=DEFAULTS.updated(SMALL), variants=VARIANTS)
 
 
-def build(num_classes: int, in_channels: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, 4, 3, 4, 1, bias=False), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(256, num_classes)
-    )
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Run]]:
+    """Two variants with two seeds each."""
+    out = tmp_path_factory.mktemp("several") / "all"
+    return out, list(MINE.train_all(out, seeds=[0, 3], variants="all"))
 
 
-SETTINGS = {"data": "digits", "arch": f"{__name__}:build", "device": "cpu", "precision": "float32", "epochs": 2}
-EXPERIMENT = Experiment(
-    name="tiny",
-    networks="architectures",
-    defaults=Config().updated(SETTINGS | {"batch_size": 32, "limit_batches": 3, "workers": 0}),
-    variants={"slow": {"lr": 0.001}, "fast": {"lr": 0.2}},
+def newest(path: Path) -> object:
+    return load_checkpoint(checkpoint_paths(RunDirectory(path))[0])
+
+
+def test_each_run_is_what_it_is_alone(trained: tuple[Path, list[Run]], tmp_path: Path) -> None:
+    out, runs = trained
+    names = ["fast-seed-0", "fast-seed-3", "slow-seed-0", "slow-seed-3"]
+    assert [each.path for each in runs] == [out / name for name in names]
+    alone = MINE.train(tmp_path / "alone", variant="slow", seed=3)
+    assert first_difference(newest(alone.path), newest(runs[3].path)) is None
+    assert first_difference(newest(alone.path), newest(runs[2].path)) is not None
+
+
+def test_mean_and_deviation_are_numpys_and_the_choice_is_made_on_validation(trained: tuple[Path, list[Run]]) -> None:
+    out, runs = trained
+    found = json.loads((out / "results.json").read_text())
+    means = {}
+    for number, name in enumerate(VARIANTS):
+        for figure in ("validation_accuracy", "test_accuracy", "training_seconds"):
+            values = [each.results[figure] for each in runs[2 * number : 2 * number + 2]]
+            spread = found["variants"][name][figure]
+            assert spread["mean"] == pytest.approx(np.mean(values))
+            assert spread["deviation"] == pytest.approx(np.std(values, ddof=1))
+        means[name] = found["variants"][name]["validation_accuracy"]["mean"]
+    best = max(means, key=means.__getitem__)
+    assert found["chosen_on_validation"] == best
+    assert found["chosen_test_accuracy"] == found["variants"][best]["test_accuracy"]
+
+
+def test_a_stop_between_and_within_runs_changes_nothing(trained: tuple[Path, list[Run]], tmp_path: Path) -> None:
+    whole, _ = trained
+
+    made: list[object] = []
+
+    def interrupt(state: Any) -> None:
+        """Stops the second run in its second epoch."""
+        made.append(state)
+        if len(made) == 2:
+            state.trainer.add_event_handler(
+                Events.ITERATION_COMPLETED(once=3), lambda: signal.raise_signal(signal.SIGTERM)
+            )
+
+    out = tmp_path / "parts"
+    stopping: Experiment = dataclasses.replace(MINE, handlers={"interrupt": interrupt})
+    with pytest.raises(StoppedError, match="to go on with all runs, repeat this with --resume and --out"):
+        stopping.train_all(out, seeds="0,3", variants="fast,slow", checkpoint_every="1")
+    assert checkpoint_paths(RunDirectory(out / "fast-seed-3")) and not (out / "fast-seed-3" / "results.json").exists()
+    finished = (out / "fast-seed-0" / "results.json").stat().st_mtime_ns
+    with pytest.raises(RunDirectoryError, match="epochs was 2 and is now 3; repeat the options"):
+        MINE.train_all(out, seeds="0,3", variants="all", resume=True, epochs=3)
+    MINE.train_all(out, seeds="0,3", variants="all", resume=True)
+    assert (out / "fast-seed-0" / "results.json").stat().st_mtime_ns == finished
+    for folder in whole.glob("*-seed-*"):
+        assert first_difference(newest(folder), newest(out / folder.name)) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"seeds": "0,x"}, "--seeds is '0,x'; it takes different whole numbers"),
+        ({"seeds": [1, 1]}, "different whole numbers"),
+        ({"seeds": []}, "different whole numbers"),
+        ({"seeds": "-1"}, "seed is -1"),
+        ({"variants": "fast,slw"}, "unknown variant 'slw', did you mean 'slow'"),
+        ({"variants": []}, "different names of fast, slow"),
+        ({"seeds": "0", "seed": 1}, "--seed and --seeds cannot stand together"),
+        ({"variants": "all", "variant": "slow"}, "--variant and --variants cannot"),
+        ({"seeds": "0", "lr": -1.0}, "lr is -1"),
+    ],
 )
-NAMES = ["slow-seed-0", "slow-seed-5", "slow-seed-6"]
+def test_what_cannot_be_trained_is_refused_before_anything_is_made(
+    tmp_path: Path, asked: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(EmberfieldError, match=message):
+        MINE.train_all(tmp_path / "out", **asked)
+    assert not (tmp_path / "out").exists()
 
 
-def dies_in(run: int, step: int) -> Experiment:
-    """The experiment, whose run of this number, from 1 on, dies after so many steps."""
-    begun = []
-
-    def dies(state: Any) -> None:
-        def die() -> None:
-            raise ConnectionAbortedError
-
-        begun.append(state)
-        if len(begun) == run:
-            state.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=step), die)
-
-    return dataclasses.replace(EXPERIMENT, handlers={"dies": dies})
+def test_runs_are_compared_in_one_report(trained: tuple[Path, list[Run]]) -> None:
+    out, _ = trained
+    pictures = {"loss.png", "accuracy.png", "mistakes-1.png", "mistakes-2.png"}
+    assert {path.name for path in (out / "report").iterdir()} == {"report.md", "report.html", *pictures}
+    text = (out / "report" / "report.md").read_text()
+    best = json.loads((out / "results.json").read_text())["chosen_on_validation"]
+    assert f"Chosen on validation: {best}, " in text
+    assert "| lr | 0.2 | 0.01 |" in text and "| seed |" not in text
+    assert len(re.findall(r"(?m)^\| (fast|slow) \| 0, 3 \| 2,894 \| .* ± .* \| .* ± .* \| yes \|$", text)) == 2
+    assert (out / "report" / "report.html").read_text().count("data:image/png") == 4
 
 
-def newest(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = load_checkpoint(checkpoint_paths(EXPERIMENT.open_run(folder).directory)[0])
-    return content
+def test_runs_of_several_folders_are_compared_by_command(trained: tuple[Path, list[Run]], tmp_path: Path) -> None:
+    out, runs = trained
+    other = shutil.copytree(runs[3].path, tmp_path / "other")
+    result = run("compare", out, other, "--mistakes", "2", "--out", tmp_path / "report")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "| fast | 0, 3 |" in text and "| other | 3 |" in text and "The 2 most confident" in text
+    (other / "results.json").unlink()
+    for folder, code in ((other, "is not finished"), (tmp_path / "none", "holds no run and no folder of one")):
+        result = run("compare", out, folder)
+        assert result.exit_code == RunDirectoryError.exit_code and code in result.output, result.output
 
 
-def test_several_runs_that_die_within_and_between_runs_end_as_if_left_alone(tmp_path: Path) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    several = EXPERIMENT.train_all(whole, seeds=[0, 5, 6], variants=["slow"])
-    assert [run.path.name for run in several.runs] == NAMES and list(several.variants) == ["slow"]
-    with pytest.raises(ConnectionAbortedError):
-        dies_in(2, 4).train_all(parts, seeds=[0, 5, 6], variants=["slow"])  # in the second epoch
-    first = snapshot(parts / NAMES[0])
-    with pytest.raises(ConnectionAbortedError):
-        dies_in(2, 1).train_all(parts, resume=True)  # before a checkpoint of the third run
-    assert snapshot(parts / NAMES[0]) == first and not (parts / "results.json").exists()
-    EXPERIMENT.train_all(parts, resume=True)
-    for name in NAMES:
-        assert first_difference(newest(whole / name), newest(parts / name)) is None
-        assert EXPERIMENT.open_run(parts / name).config == EXPERIMENT.open_run(whole / name).config
-    results = json.loads((parts / "results.json").read_text())
-    for figure in (results, several.results):
-        for line in figure["variants"].values():
-            line.pop("training_seconds")
-    assert results == several.results | {"variants": results["variants"]}
-    tests = [EXPERIMENT.open_run(whole / name).results["test_accuracy"] for name in NAMES]
-    slow = results["variants"]["slow"]["test_accuracy"]
-    assert slow == {"mean": statistics.fmean(tests), "deviation": statistics.stdev(tests)}
-
-    added = EXPERIMENT.train_all(parts, seeds=[0], variants="all", resume=True)
-    assert [run.path.name for run in added.runs] == [*NAMES, "fast-seed-0"]
-    with pytest.raises(RunDirectoryError, match="cannot add .*fast-seed-2 .* epochs was 2 and is now 1"):
-        EXPERIMENT.train_all(parts, seeds=[2], variants=["fast"], resume=True, epochs=1)
-    with pytest.raises(RunDirectoryError, match="cannot resume .*slow-seed-0: batch_size was 32 and is now 8"):
-        EXPERIMENT.train_all(parts, resume=True, batch_size=8)
-    with pytest.raises(RunDirectoryError, match="is not empty: add --resume"):
-        EXPERIMENT.train_all(parts, seeds=[0])
+def test_a_folder_of_something_else_is_left_alone(trained: tuple[Path, list[Run]], tmp_path: Path) -> None:
+    out, runs = trained
+    with pytest.raises(RunDirectoryError, match="add --resume"):
+        MINE.train_all(out, seeds="0,3", variants="all")
+    with pytest.raises(RunDirectoryError, match="holds no runs of --seeds or --variants"):
+        MINE.train_all(runs[0].path, seeds="0", resume=True)
 
 
-def test_the_command_trains_several_and_goes_on_without_their_names(tmp_path: Path) -> None:
-    def run(*words: str) -> str:
-        result = CliRunner().invoke(
-            EXPERIMENT.command_line(), ["train", "--epochs", "1", "--limit-batches", "1", *words]
-        )
-        assert isinstance(result.exception, SystemExit | None), result.exception
-        return result.output
-
-    out = str(tmp_path / "runs")
-    first = run("--seeds", "3,4", "--out", out)
-    assert first.splitlines()[-3].startswith("tiny     2     2,686")
-    assert {path.name for path in Path(out).iterdir()} == {"seed-3", "seed-4", "results.json", "runs.json"}
-    assert run("--out", out, "--resume").count("is finished") == 2
-    for words, message in (
-        (("--seeds", "1,x"), "--seeds 1,x: it takes whole numbers"),
-        (("--seeds", "-1"), "seed -1 is negative"),
-        (("--seeds", "1", "--seed", "2"), "--seed 2 beside several runs"),
-        (("--variants", "slow,fsat"), "unknown variant 'fsat'"),
-        (("--variants", "slow", "--variant", "fast"), "--variant fast beside several runs"),
-    ):
-        assert f"error: {message}" in run(*words, "--out", str(tmp_path / "none"))
-    assert not (tmp_path / "none").exists()
-
-
-def result(seed: int, validation: float | None, test: float, exact: bool = True) -> dict[str, Any]:
-    figures = {"validation_accuracy": validation, "test_accuracy": test, "training_seconds": 10.0}
-    return {"seed": seed, "parameters": 1200, "exact": exact, **figures}
-
-
-def test_the_best_variant_is_chosen_on_validation() -> None:
-    summary = summarize({"a": [result(0, 0.5, 0.9), result(1, 0.6, 0.92)], "b": [result(0, 0.7, 0.3, exact=False)]})
-    assert choice(summary) == "Best on validation: b, test accuracy 30.00 %."
-    assert rows(summary) == [
-        ("a", "2", "1,200", "55.00 ± 7.07 %", "91.00 ± 1.41 %", "10", "yes"),
-        ("b", "1", "1,200", "70.00 %", "30.00 %", "10", "no"),
-    ]
-    assert summarize({"a": [result(0, None, 0.9)], "b": [result(0, 0.7, 0.3)]})["best"] is None
-
-
-def test_one_run_of_an_experiment_without_variants_is_refused_as_all() -> None:
-    with pytest.raises(EmberfieldError, match="has no variants"):
-        dataclasses.replace(EXPERIMENT, variants={}).train_all("nowhere", variants="all")
+def test_the_command_prints_the_table(tmp_path: Path) -> None:
+    options = ("--data=digits", *DRY, "--seeds=1,2", "--out", tmp_path)
+    result = run(*options)
+    assert result.exit_code == 0, result.output
+    assert "s7_cifar  1, 2   " in result.output and "±" in result.output
+    assert sorted(path.name for path in tmp_path.glob("seed-*")) == ["seed-1", "seed-2"]

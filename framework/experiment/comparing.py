@@ -1,0 +1,129 @@
+"""A report that puts several runs beside each other."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framework.config.config import walk
+from framework.errors import RunDirectoryError
+from framework.experiment.run import Run
+from framework.experiment.several import as_variant
+from framework.report.comparison import HEADER, Variant, chosen_line, save_compared_curves
+from framework.report.gallery import save_mistakes
+from framework.report.markdown import escape, picture, table
+from framework.report.page import html_page
+from framework.run.directory import RunDirectory, write_text
+
+if TYPE_CHECKING:
+    from framework.experiment.experiment import Experiment
+
+    Named = Run | Path | str
+
+
+def compare(
+    experiment: "Experiment", runs: "Named | Sequence[Named]", out: Path | str | None = None, *, mistakes: int = 20
+) -> tuple[Path, Path]:
+    """Writes report.md and report.html of finished runs into `out`: differences, figures, curves, and mistakes.
+
+    A folder of runs stands for all of them. Runs VARIANT-seed-N of one folder are a variant; any other run stands for
+    itself. A variant's gallery, of so many `mistakes`, is of its run with the best validation accuracy. Without `out`
+    the files are in FOLDER/report for one folder of runs, else in comparison/.
+
+    Raises RunDirectoryError for a folder that holds no run, or one that is not finished, and as `Experiment.report`.
+    """
+    given = [runs] if isinstance(runs, Run | Path | str) else list(runs)
+    groups = by_variant([run for each in given for run in opened(experiment, each)])
+    variants = [as_variant(name, group) for name, group in groups.items()]
+    one = given[0] if len(given) == 1 and not isinstance(given[0], Run) else None
+    several = one is not None and not RunDirectory(Path(one)).config.is_file()
+    folder = Path(out) if out is not None else Path(one or "") / "report" if several else Path("comparison")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = [
+            f"# {escape(experiment.name)}: {sum(map(len, groups.values()))} runs beside each other",
+            *(f"> **{escape(warning)}**" for warning in warnings(variants)),
+            "## Figures",
+            "Mean ± standard deviation (n - 1) over the seeds; the time is that of one training.",
+            table(HEADER, [variant.row() for variant in variants], right=(2, 3, 4, 5)),
+            *([escape(said[0].upper() + said[1:] + ".")] if (said := chosen_line(variants)) else []),
+            "## Settings that differ",
+            differing(groups),
+        ]
+        for metric in ("loss", "accuracy"):
+            save_compared_curves(folder / f"{metric}.png", variants, metric)
+            parts += [f"## {metric.capitalize()}", picture(f"{metric}.png", f"{metric} of all runs over the epochs")]
+        parts.append("## Mistakes")
+        for number, (name, group) in enumerate(groups.items(), 1):
+            best = max(group, key=lambda run: run.results["validation_accuracy"] or 0.0)
+            file = f"mistakes-{number}.png"
+            reported = Run(best.path, experiment, best.data, best.arch).reported  # of its own: the images are let go
+            shown = save_mistakes(
+                folder / file, reported.data.data.test_images, reported.predictions, most=mistakes, columns=10
+            )
+            parts += [f"### {escape(name)}", escape(f"The {shown} most confident mistakes of {best.path.name}:")]
+            parts += [picture(file, f"misclassified test images of {name}")] if shown else []
+        text = "\n\n".join(parts) + "\n"
+        markdown, page = folder / "report.md", folder / "report.html"
+        write_text(markdown, text)
+        write_text(page, html_page(text, folder))
+    except OSError as error:
+        raise RunDirectoryError(f"cannot write the comparison into {folder}: {error}") from error
+    return markdown, page
+
+
+def opened(experiment: "Experiment", named: "Named") -> list[Run]:
+    """A run, or those in a folder, in the order of their names and seeds. Raises RunDirectoryError if there is none."""
+    if isinstance(named, Run):
+        return [named]
+    folder = Path(named)
+    inside = sorted((path.parent for path in folder.glob("*/config.json")), key=_parts)
+    paths = [folder] if RunDirectory(folder).config.is_file() else inside
+    if not paths:
+        raise RunDirectoryError(f"{folder} holds no run and no folder of one")
+    return [experiment.open_run(path) for path in paths]
+
+
+def by_variant(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs by the names of their variants; equal names of several folders are told apart by the folder."""
+    keys = {run.path: (run.path.parent, _parts(run.path)[0]) for run in runs}
+    names = [name for _, name in dict.fromkeys(keys.values())]
+    groups: dict[str, list[Run]] = {}
+    for run in {run.path: run for run in runs}.values():
+        parent, name = keys[run.path]
+        said = name or run.experiment.name
+        groups.setdefault(said if names.count(name) == 1 else str(parent / said), []).append(run)
+    return groups
+
+
+def differing(groups: dict[str, list[Run]]) -> str:
+    """A table of the settings that are not the same in all runs, but for the seed, by variant."""
+    values: dict[str, dict[str, list[str]]] = {}
+    for name, runs in groups.items():
+        for run in runs:
+            for _, setting, value in walk(run.config):
+                said = values.setdefault(setting, {}).setdefault(name, [])
+                said += [str(value)] if str(value) not in said else []
+    rows = [
+        (setting, *("; ".join(found[name]) for name in groups))
+        for setting, found in values.items()
+        if setting != "seed" and len({value for said in found.values() for value in said}) > 1
+    ]
+    return table(("setting", *groups), rows) if rows else "None but the seed."
+
+
+def warnings(variants: Sequence[Variant]) -> list[str]:
+    """What a reader has to know before believing the figures."""
+    results = [result for variant in variants for result in variant.results]
+    said = []
+    if len(data := {result["data"] for result in results}) > 1:
+        said.append(f"The runs are of different data ({', '.join(sorted(data))}): their figures cannot be compared.")
+    if any(not result["exact"] for result in results):
+        said.append("Some runs may differ from ones that were left alone (exact: no).")
+    return said
+
+
+def _parts(path: Path) -> tuple[str, int]:
+    """The variant and the seed in the name of a run's folder; any other name is a variant."""
+    match = re.fullmatch(r"(?:(.+)-)?seed-(\d+)", path.resolve().name)
+    return (match[1] or "", int(match[2])) if match else (path.resolve().name, 0)
