@@ -16,17 +16,20 @@ from torch import Tensor, nn
 
 from framework.data.statistics import Statistics, normalize
 from framework.inspection.last_feature_map import run_to_last_feature_map
-from framework.report.gallery import caption, save_gallery, shortened
+from framework.report.gallery import COLUMNS, caption, save_gallery, shortened
 from framework.report.predictions import Predictions
+
+LEAST = 3
+"""The least sides in pixels of a feature map that says where something is; for a smaller one an earlier is taken."""
 
 
 def grad_cam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
     """Heat maps (N, H, W) from 0 to 1 of where normalised images (N, C, H, W) show their class of `classes` (N,).
 
-    Each map is scaled by its own largest value; it is 0 everywhere if nothing speaks for the class. Raises
-    EmberfieldError as `run_to_last_feature_map` does.
+    Each map is scaled by its own largest value; it is 0 everywhere if nothing speaks for the class. A last feature map
+    smaller than LEAST is left for an earlier one. Raises EmberfieldError as `run_to_last_feature_map` does.
     """
-    feature_map, logits, _ = run_to_last_feature_map(model, images.detach().clone().requires_grad_())
+    feature_map, logits, _ = run_to_last_feature_map(model, images.detach().clone().requires_grad_(), least=LEAST)
     scores = logits[torch.arange(len(images)), classes]
     (gradient,) = torch.autograd.grad(scores.sum(), feature_map)
     weights = gradient.mean((2, 3), keepdim=True)
@@ -34,6 +37,16 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
     heat = F.interpolate(heat, size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
     largest = heat.amax((1, 2), keepdim=True)
     return torch.where(largest > 0, heat / largest, heat)
+
+
+def feature_map_in_words(model: nn.Module, images: Tensor) -> str:
+    """Which feature map `grad_cam` takes for normalised images (N, C, H, W); raises as it does."""
+    taken, _, field = run_to_last_feature_map(model, images.detach().clone().requires_grad_(), least=LEAST)
+    height, width = taken.shape[2:]
+    if (height, width) == field.map_size:
+        return f"the last feature map before global pooling, of {height}x{width}"
+    last = "x".join(map(str, field.map_size))
+    return f"an earlier feature map, of {height}x{width}, since the last is only {last}"
 
 
 def save_grad_cam(
@@ -44,8 +57,8 @@ def save_grad_cam(
     *,
     statistics: Statistics,
     device: torch.device,
-    most: int = 8,
-    columns: int = 8,
+    most: int = COLUMNS,
+    columns: int = COLUMNS,
 ) -> int:
     """Saves the most confident mistakes with where the predicted, then the true class was seen; the number shown.
 
@@ -59,10 +72,13 @@ def save_grad_cam(
         batch = normalize(torch.from_numpy(images[part]).to(device), statistics)
         rows.append(list(images[part]))
         captions.append([caption(predictions, image) for image in part.tolist()])
-        for classes in (predictions.classes, predictions.labels):
+        for kind, classes in (("predicted", predictions.classes), ("true", predictions.labels)):
             maps = grad_cam(model, batch, torch.from_numpy(classes[part]).to(device)).cpu().numpy()
             rows.append([_overlaid(image, heat) for image, heat in zip(images[part], maps, strict=True)])
-            captions.append([f"where {shortened(predictions.class_names[number])}" for number in classes[part]])
+            names = [shortened(predictions.class_names[number]) for number in classes[part]]
+            captions.append(
+                [f"{name}\n{kind if heat.any() else 'seen nowhere'}" for name, heat in zip(names, maps, strict=True)]
+            )
     if rows:
         save_gallery(path, rows, captions)
     return len(wrong)
