@@ -14,6 +14,7 @@ from architectures.factory import create
 from architectures.pretrained import PRETRAINED, PretrainedWeights, Published, WeightsError, pretrained_weights
 from architectures.registry import ArchitectureError, describe, libraries, names, option_types, options, register
 from architectures.source import source_files
+from architectures.standalone import standalone
 
 __all__ = [
     "PRETRAINED",
@@ -30,4 +31,5 @@ __all__ = [
     "pretrained_weights",
     "register",
     "source_files",
+    "standalone",
 ]

@@ -33,18 +33,24 @@ def create(name: str, *, num_classes: int = 10, pretrained: bool = False, **opti
     if architecture != name and not pretrained:
         raise ArchitectureError(f"{name!r} names weights: valid are pretrained=True, or {architecture!r} for new ones")
     builder = find(architecture)
-    given = {"num_classes": num_classes, **options}
-    if "in_channels" not in _parameters(builder) and not _takes_any(builder) and given.get("in_channels") == RGB:
-        del given["in_channels"]
-    _check_options(architecture, builder, given)
+    given = builder_arguments(architecture, builder, {"num_classes": num_classes, **options})
     weights = pretrained_weights(name) if pretrained else None
     if weights is not None:
         _check_trained_with(name, weights, given)
         given = {**weights.options, **given}
-    network = _build(name, builder, _with_layers(name, builder, given))
+    network = _build(name, builder, with_layers(name, builder, given))
     if weights is not None:
         network.load_state_dict(weights.tensors)
     return network
+
+
+def builder_arguments(name: str, builder: Builder, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a builder is called with for these options; raises ArchitectureError for one that it does not take."""
+    given = dict(options)
+    if "in_channels" not in _parameters(builder) and not _takes_any(builder) and given.get("in_channels") == RGB:
+        del given["in_channels"]
+    _check_options(name, builder, given)
+    return given
 
 
 def _build(name: str, builder: Builder, given: dict[str, Any]) -> nn.Module:
@@ -92,7 +98,7 @@ def _check_options(name: str, builder: Builder, given: dict[str, Any]) -> None:
         raise ArchitectureError(f"{name!r} cannot be called with {', '.join(given)}: {error}. {CALLED}") from error
 
 
-def _with_layers(name: str, builder: Builder, given: dict[str, Any]) -> dict[str, Any]:
+def with_layers(name: str, builder: Builder, given: dict[str, Any]) -> dict[str, Any]:
     """The options with each normalisation and activation that is given by name in its place."""
     parameters = _parameters(builder)
     try:

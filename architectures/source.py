@@ -22,9 +22,9 @@ def source_files(name: str) -> dict[str, str]:
     modules: dict[str, None] = {}
     seen: set[int] = set()
     pending: list[Any] = [builder]
-    package = _unwrapped(builder).__module__.split(".")[0]
+    package = unwrapped(builder).__module__.split(".")[0]
     while pending:
-        part = _unwrapped(pending.pop())
+        part = unwrapped(pending.pop())
         module = getattr(part, "__module__", None)
         if id(part) in seen or not module or module.split(".")[0] != package or module == registry.__name__:
             continue
@@ -46,7 +46,8 @@ def _path(module: ModuleType) -> str:
     return f"{path}/__init__.py" if hasattr(module, "__path__") else f"{path}.py"
 
 
-def _unwrapped(part: Any) -> Any:
+def unwrapped(part: Any) -> Any:
+    """What a functools.partial, or a decorator that keeps it, was made of."""
     while isinstance(part, functools.partial):
         part = part.func
     return inspect.unwrap(part) if callable(part) else part
@@ -56,7 +57,7 @@ def _uses(part: Any) -> Iterator[Any]:
     """The globals that a function, or the methods and bases of a class, refer to by name."""
     if inspect.isclass(part):
         yield from part.__bases__
-        functions = [_unwrapped(member) for member in vars(part).values()]
+        functions = [unwrapped(member) for member in vars(part).values()]
     else:
         functions = [part]
     for function in functions:

@@ -23,6 +23,9 @@ DEFAULTS = Config(
     constraints=ConstraintsConfig(
         max_params=199_999,
         min_receptive_field=45,
+        strided_convs=3,
+        strided_kernel=3,
+        min_accuracy=0.85,
         requires=("depthwise_separable", "dilated", "global_average_pooling"),
         forbids=("max_pooling",),
     ),

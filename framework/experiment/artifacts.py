@@ -22,7 +22,7 @@ from framework.errors import RunDirectoryError
 from framework.experiment.evaluation import evaluate_model
 from framework.export.formats import write_weights
 from framework.inspection import multiply_adds, parameter_count, receptive_field
-from framework.inspection.constraints import Finding
+from framework.inspection.constraints import Finding, check_accuracy
 from framework.inspection.table import constraint_table, constraint_table_json, layer_table
 from framework.report.augmentation import save_augmented_samples, transforms_code
 from framework.report.curves import save_curves
@@ -184,6 +184,9 @@ def record_results(
         "precision": state.metadata.precision,
         "augment_on": state.metadata.augment_on,
     }
+    declared = check_accuracy(test["accuracy"], config.constraints)
+    results["min_accuracy"] = config.constraints.min_accuracy
+    results["min_accuracy_holds"] = all(finding.holds for finding in declared) if declared else None
     write_weights(run.weights, model.network, model.metadata)
     save_curves(run.curves, state.history, f"{config.network.arch} on {data.data.name}")
     validation = f"{100 * best['val_accuracy']:.2f} % (epoch {best['epoch']})" if best else "none: no images held out"
@@ -193,6 +196,7 @@ def record_results(
         *data.warnings,
         f"validation accuracy {validation}",
         f"test accuracy {100 * test['accuracy']:.2f} %",
+        *(f"the test accuracy is not what was declared: {f.limit}" for f in declared if not f.holds),
         *([f"test top-5 accuracy {100 * test['top_5']:.2f} %"] if "top_5" in test else []),
         f"test macro F1 {test['macro_f1']:.4f}",
         f"parameters {results['parameters']:,}",

@@ -24,7 +24,7 @@ from framework.report.confusion import save_confusion
 from framework.report.curves import save_curves
 from framework.report.field_of_view import save_field_of_view
 from framework.report.gallery import save_mistakes
-from framework.report.grad_cam import save_grad_cam
+from framework.report.grad_cam import feature_map_in_words, save_grad_cam
 from framework.report.predictions import Predictions
 from framework.run.directory import RunDirectory
 from framework.run.history import EpochMetrics, best_epoch
@@ -36,7 +36,11 @@ ERF_IMAGES = 16
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedRun:
-    """A run with all that a report is made from; `findings` are those of its constraints."""
+    """A run with all that a report is made from.
+
+    `findings` are those of the constraints on its network, `measured` of those on its test. `feature_map` says which
+    one shows where the network looks, or is '' and `no_feature_map` the reason.
+    """
 
     files: RunDirectory
     config: Config
@@ -46,7 +50,10 @@ class ReportedRun:
     history: list[EpochMetrics]
     inexact: list[str]
     findings: tuple[Finding, ...]
+    measured: tuple[Finding, ...]
     networks: Networks
+    feature_map: str
+    no_feature_map: str
 
     @property
     def title(self) -> str:
@@ -58,9 +65,10 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
     """What the report begins with: pairs of a name and a figure."""
     network, shape, config = run.model.network, run.data.input_shape, run.config
     batch = config.training.batch_size * config.training.accumulate
-    field = receptive_field(network, shape).network.size
+    size = "x".join(map(str, dict.fromkeys(receptive_field(network, shape).network.size)))
     best = best_epoch(run.history)
     chosen = f"{100 * best['val_accuracy']:.2f} % (epoch {best['epoch']})" if best else "none: no images held out"
+    declared = (*run.findings, *run.measured)
     teachers = ", ".join(config.optimization.teacher or ())
     distilled = f"{teachers}, with alpha {config.optimization.distill_alpha:.4g}"
     return [
@@ -70,9 +78,9 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
         ("validation accuracy, on held-out training images", chosen),
         ("parameters", f"{parameter_count(network):,}"),
         ("multiply-adds of an image", f"{multiply_adds(network, shape):,}"),
-        ("receptive field before the global pooling", "x".join(map(str, dict.fromkeys(field))) + " pixels"),
+        *([("receptive field before the global pooling", f"{size} pixels")] if run.feature_map else []),
         ("input coverage", f"{100 * coverage_mask(network, shape).mean():.4g} % of the pixels"),
-        ("declared constraints that hold", f"{sum(line.holds for line in run.findings)} of {len(run.findings)}"),
+        ("declared constraints that hold", f"{sum(line.holds for line in declared)} of {len(declared)}"),
         ("trained on", f"{len(run.data.sampler.indices):,} images of {run.data.data.name}"),
         *([("distilled from", distilled)] if teachers else []),
         ("epochs", f"{len(run.history)} of {config.training.epochs}, batches of {batch}"),
@@ -86,6 +94,11 @@ def warnings(run: ReportedRun) -> list[str]:
     said = []
     if broken := [line.name for line in run.findings if not line.holds]:
         said.append(f"The network breaks what was declared of it ({', '.join(broken)}); it was trained all the same.")
+    said += [
+        f"The test accuracy of {100 * line.figure:.2f} % is not what was declared: {line.limit}."
+        for line in run.measured
+        if not line.holds
+    ]
     if len(run.history) < run.config.training.epochs:
         said.append(f"The run stopped after epoch {len(run.history)} of {run.config.training.epochs}.")
     if run.inexact:
@@ -102,6 +115,8 @@ def save_pictures(folder: Path, run: ReportedRun) -> tuple[int, int]:
     save_confusion(folder / sections.CONFUSION, predictions.confusion(), predictions.class_names)
     save_calibration(folder / sections.CALIBRATION, reliability(predictions))
     mistakes = save_mistakes(folder / sections.MISTAKES, images, predictions)
+    if not run.feature_map:
+        return mistakes, 0
     explained = save_grad_cam(
         folder / sections.GRAD_CAM,
         model.network,
@@ -113,6 +128,15 @@ def save_pictures(folder: Path, run: ReportedRun) -> tuple[int, int]:
     mask = coverage_mask(model.network, run.data.input_shape)
     save_field_of_view(folder / sections.FIELD, mask, effective_fields(run))
     return mistakes, explained
+
+
+def feature_map_of(model: LoadedModel, data: DataModule) -> tuple[str, str]:
+    """Which feature map Grad-CAM is taken from, in words, or '' and the reason why there is none."""
+    image = torch.from_numpy(data.data.test_images[:1].copy()).to(model.device)
+    try:
+        return feature_map_in_words(model.network, normalize(image, model.metadata.statistics)), ""
+    except EmberfieldError as error:
+        return "", str(error)
 
 
 def effective_fields(run: ReportedRun) -> dict[str, EffectiveField]:

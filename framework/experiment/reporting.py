@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ from framework.data.data_module import setup
 from framework.data.loader import evaluation_batch_size
 from framework.errors import EmberfieldError, RunDirectoryError
 from framework.experiment.named_data import named_images, require_same_images
-from framework.experiment.report_evidence import ReportedRun, figures, save_pictures, warnings
+from framework.experiment.report_evidence import ReportedRun, feature_map_of, figures, save_pictures, warnings
 from framework.experiment.run import Run
 from framework.inspection import check
+from framework.inspection.constraints import check_accuracy
+from framework.report import sections
 from framework.report.page import html_page
 from framework.report.predictions import predict
 from framework.report.provenance import provenance
 from framework.report.sections import Evidence, report_text
+from framework.run.atomic import remove_leftovers
 from framework.run.directory import RunDirectory, require_own_files, write_text
 
 
@@ -39,16 +43,20 @@ def write_report(run: Run, out: Path | str | None, *, readme_url: str | None, de
     source = read_source(files, environment["source"])
     summary, transforms, log = map(read_file, (files.torchsummary, files.transforms, files.training_log))
     reported = read_run(run, device)
+    model, reason = model_file(reported, source)
     folder = run.path / "report" if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder, r"report\.(md|html)|model\.py")
         mistakes, explained = save_pictures(folder, reported)
         evidence = Evidence(
             title=reported.title,
             figures=[*figures(reported), *provenance(environment)],
             warnings=warnings(reported),
-            findings=reported.findings,
+            findings=(*reported.findings, *reported.measured),
             source=source,
+            model=model,
+            in_files_because=reason,
             torchsummary=summary,
             transforms=transforms,
             training_log=log,
@@ -57,11 +65,15 @@ def write_report(run: Run, out: Path | str | None, *, readme_url: str | None, de
             predictions=reported.predictions,
             mistakes=mistakes,
             explained=explained,
-            trained=bool(reported.history),
+            feature_map=reported.feature_map,
+            no_feature_map=reported.no_feature_map,
+            history=reported.history,
         )
         text = report_text(evidence, experiment.report_sections)
         markdown, page = folder / "report.md", folder / "report.html"
         write_text(markdown, text)
+        if model:
+            write_text(folder / sections.MODEL, model)
         write_text(page, html_page(text, folder))
     except OSError as error:
         raise RunDirectoryError(f"cannot write the report of {run.path}: {error}") from error
@@ -84,6 +96,7 @@ def read_run(run: Run, device: str = "auto") -> ReportedRun:
         device=model.device,
         class_names=model.metadata.class_names,
     )
+    feature_map, no_feature_map = feature_map_of(model, module)
     return ReportedRun(
         files=run.directory,
         config=config,
@@ -93,8 +106,28 @@ def read_run(run: Run, device: str = "auto") -> ReportedRun:
         history=list(checkpoint["history"]),
         inexact=list(checkpoint.get("inexact", ())),
         findings=check(model.network, module.input_shape, config.constraints),
+        measured=check_accuracy(predictions.accuracy, config.constraints),
         networks=experiment.package(),
+        feature_map=feature_map,
+        no_feature_map=no_feature_map,
     )
+
+
+def model_file(run: ReportedRun, source: Mapping[str, str]) -> tuple[str, str]:
+    """The run's network as one file, made of its newest code, or '' and the reason why it cannot be one.
+
+    The package of networks makes it, if it has a function `standalone` as `architectures` does.
+    """
+    latest = {re.sub(r"^since-step-\d+/", "", path): text for path, text in source.items()}
+    metadata = run.model.metadata
+    classes, channels = len(metadata.class_names), metadata.in_channels
+    make = getattr(run.networks, "standalone", None)
+    if make is None:
+        return "", f"the networks of {metadata.arch} have no function `standalone`"
+    try:
+        return make(metadata.arch, latest, num_classes=classes, in_channels=channels, **metadata.arch_options), ""
+    except ValueError as error:
+        return "", str(error)
 
 
 def read_environment(run: RunDirectory) -> dict[str, Any]:

@@ -65,6 +65,10 @@ def check(model: nn.Module, input_shape: tuple[int, int, int], constraints: Cons
     if (number := constraints.strided_convs) is not None:
         strided = traits.strided_convolutions(network)
         found.append(_count("strided convolutions", strided, f"exactly {number}", len(strided) == number))
+    if (kernel := constraints.strided_kernel) is not None:
+        other = traits.strided_convolutions(network, except_kernel=kernel)
+        limit = f"none but {kernel}x{kernel}"
+        found.append(_count("other kernels of strided convolutions", other, limit, not other))
     for name in constraints.requires:
         counted = REQUIRABLE[name](network)
         found.append(_count(name.replace("_", " "), counted, "at least 1", bool(counted)))
@@ -72,6 +76,12 @@ def check(model: nn.Module, input_shape: tuple[int, int, int], constraints: Cons
         counted = FORBIDDABLE[name](network)
         found.append(_count(name.replace("_", " "), counted, "none", not counted))
     return tuple(found)
+
+
+def check_accuracy(accuracy: float, constraints: ConstraintsConfig) -> tuple[Finding, ...]:
+    """What is declared of the share of test images that are classified right; no finding where nothing is."""
+    least = constraints.min_accuracy
+    return () if least is None else (Finding("test accuracy", accuracy, f"at least {least}", accuracy >= least, "-"),)
 
 
 def require(findings: tuple[Finding, ...]) -> None:

@@ -23,12 +23,17 @@ def convolutions(network: Network) -> tuple[Operation, ...]:
     return tuple(operation for operation in network.graph.live() if operation.target == "convolution")
 
 
-def strided_convolutions(network: Network) -> tuple[Operation, ...]:
-    """Convolutions with a stride above 1 along some axis; a transposed one enlarges and is not meant."""
+def strided_convolutions(network: Network, *, except_kernel: int | None = None) -> tuple[Operation, ...]:
+    """Convolutions with a stride above 1 along some axis; a transposed one enlarges and is not meant.
+
+    Those with a square kernel of `except_kernel` pixels are left out.
+    """
     return tuple(
         operation
         for operation in convolutions(network)
-        if max(operation.arguments["stride"]) > 1 and not operation.arguments["transposed"]
+        if max(operation.arguments["stride"]) > 1
+        and not operation.arguments["transposed"]
+        and set(operation.arguments["weight"].shape[2:]) != {except_kernel}
     )
 
 

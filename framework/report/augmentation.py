@@ -10,8 +10,11 @@ import numpy.typing as npt
 WIDTH = 960
 """Of the sheet in pixels, at most, unless the images are larger: they are enlarged by a whole factor."""
 
-GAP, HEADER = 2, 32
-"""White pixels of the images beside those that are as they are, and of the sheet above all, for the title."""
+GAP, APART, HEADER = 4, 16, 32
+"""Transparent pixels between images, behind those that are as they are, and above all, for the title."""
+
+GREY = 0x76
+"""Of the title, as `drawing.INK`."""
 
 
 def save_augmented_samples(
@@ -26,21 +29,24 @@ def save_augmented_samples(
     import cv2
 
     height, width = images.shape[1:3]
-    white = np.full((height, GAP, 3), 255, np.uint8)
-
-    def row(*shown: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        first, *rest = (np.broadcast_to(image, (height, width, 3)) for image in shown)
-        return np.concatenate([first, white, *rest], 1)
-
-    sheet = np.concatenate([row(*shown) for shown in zip(images, *epochs, strict=True)])
-    factor = max(WIDTH // sheet.shape[1], 1)
-    enlarged = cv2.resize(sheet[..., ::-1].copy(), None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
+    columns = 1 + len(epochs)
+    factor = max((WIDTH - APART - GAP * len(epochs)) // (columns * width), 1)
+    height, width = factor * height, factor * width
+    sheet = np.full((HEADER + len(images) * (height + GAP), columns * (width + GAP) + APART, 4), 0, np.uint8)
+    for row, shown in enumerate(zip(images, *epochs, strict=True)):
+        top = HEADER + row * (height + GAP)
+        for column, image in enumerate(shown):
+            left = column * (width + GAP) + (APART if column else 0)
+            colored = np.broadcast_to(image, (*image.shape[:2], 3))[..., ::-1]
+            tile = sheet[top : top + height, left : left + width]
+            tile[..., :3], tile[..., 3] = colored.repeat(factor, 0).repeat(factor, 1), 255
     # OpenCV reads bytes that are not UTF-8, and draws beyond the sheet, at the cost of the process
-    title = title.encode("utf-8", "replace").decode()[: sheet.shape[1] * factor // 9]
+    title = title.encode("utf-8", "replace").decode()[: sheet.shape[1] // 9]
     title = "".join(letter if letter.isprintable() else " " for letter in title)
-    titled = cv2.copyMakeBorder(enlarged, HEADER, 0, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-    cv2.putText(titled, title, (8, HEADER - 10), (0, 0, 0), cv2.FontFace("sans"), 18)
-    path.write_bytes(cv2.imencode(".png", titled)[1].tobytes())
+    letters = np.zeros((HEADER, sheet.shape[1], 3), np.uint8)
+    cv2.putText(letters, title, (0, HEADER - 10), (255, 255, 255), cv2.FontFace("sans"), 18)
+    sheet[:HEADER, :, :3], sheet[:HEADER, :, 3] = GREY, letters[..., 0]
+    path.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
 
 
 def transforms_code(calls: Sequence[Mapping[str, Any]], cutmix: float = 0.0, mixup: float = 0.0) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from framework.report.drawing import saved_figure
+from framework.report.drawing import INK, saved_figure
 from framework.report.predictions import Predictions
 
 
@@ -47,14 +47,14 @@ def save_calibration(path: Path, measured: Reliability) -> None:
     with saved_figure(path, (10, 4)) as figure:
         left, right = figure.subplots(1, 2)
         shown = measured.counts > 0
-        left.bar(middles[shown], measured.accuracy[shown], width, edgecolor="white", label="accuracy of the bin")
-        left.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="as often right as said")
+        left.bar(middles[shown], measured.accuracy[shown], 0.9 * width, label="accuracy of the bin")
+        left.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1, label="as often right as said")
         left.plot(measured.confidence[shown], measured.accuracy[shown], "o", color="tab:orange", markersize=4,
                   label="at its mean confidence")  # fmt: skip
         left.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
         left.set_title(f"Expected calibration error {100 * measured.expected_error:.2f} %")
-        left.legend(loc="upper left")
-        right.bar(middles, measured.counts / measured.counts.sum(), width, edgecolor="white", color="tab:gray")
+        left.legend(loc="upper left", labelcolor=INK)
+        right.bar(middles, measured.counts / measured.counts.sum(), 0.9 * width, color="tab:gray")
         right.set(xlabel="confidence", ylabel="share of the images", xlim=(0, 1), title="How sure the network is")
         for axes in (left, right):
             axes.grid(alpha=0.3)

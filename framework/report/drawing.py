@@ -8,10 +8,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.ImageFont import FreeTypeFont
+
+INK = "#767676"
+"""Of texts and axes, on a transparent background: a grey that can be read on white (contrast 4.5) and black (4.6)."""
+
+_STYLE: dict[Any, Any] = {
+    "text.parse_math": False,
+    "legend.framealpha": 0,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
+    **{f"axes.{part}": INK for part in ("edgecolor", "labelcolor", "titlecolor")},
+}
 
 
 @dataclass(frozen=True)
@@ -39,22 +52,34 @@ class Picture:
 
 
 @contextmanager
-def saved_figure(path: Path | BinaryIO, inches: tuple[float, float], dpi: int = 85) -> "Iterator[Figure]":
+def saved_figure(
+    path: Path | BinaryIO, inches: tuple[float, float], dpi: int = 100, layout: str = "constrained"
+) -> "Iterator[Figure]":
     """An empty figure, saved at the end, as an SVG where the path ends so, else as a PNG.
 
-    Texts are taken literally: `$`, `^` and `_` are not read as mathematics.
+    Its background is transparent, so that it suits a page of either color. Texts are taken literally: `$`, `^` and `_`
+    are not read as mathematics.
     """
     _import()
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"text.parse_math": False}):
-        figure = Figure(figsize=inches, layout="constrained")
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=inches, layout=layout)  # type: ignore[arg-type]
         yield figure
         if isinstance(path, Path) and path.suffix == ".svg":
             figure.savefig(path, dpi=dpi)
         else:
             figure.savefig(path, format="png", dpi=dpi, pil_kwargs={"optimize": True})
+
+
+def font(size: int) -> "FreeTypeFont":
+    """The font of matplotlib's texts, for what is drawn without it."""
+    _import()
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
 
 def _import() -> None:

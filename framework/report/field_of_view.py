@@ -17,7 +17,7 @@ def save_field_of_view(path: Path, mask: npt.NDArray[np.bool_], fields: Mapping[
     """
     from matplotlib.patches import Rectangle
 
-    with saved_figure(path, (4.2 * (1 + len(fields)), 4.2)) as figure:
+    with saved_figure(path, (3.3 * (1 + len(fields)), 3.6)) as figure:
         first, *others = figure.subplots(1, 1 + len(fields), squeeze=False)[0]
         first.imshow(mask, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         first.set_title(f"Input coverage {100 * mask.mean():.4g} %\n(white pixels can reach the output)", fontsize=10)

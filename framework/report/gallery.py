@@ -2,20 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from framework.report.drawing import saved_figure
+from framework.report.drawing import INK, font
 from framework.report.predictions import Predictions
 from framework.run.printable import printable
 
-SIDE = 1.25
-"""The width of an image on the page, in inches."""
+if TYPE_CHECKING:
+    from PIL import Image
+
+TILE, GAP, LINE = 128, 12, 16
+"""Pixels: the largest side of a shown image, the space between two, and a line of a caption."""
+
+COLUMNS = 6
+"""So many images stand side by side where captions are to be read on a telephone too."""
 
 
-def shortened(text: str, longest: int = 14) -> str:
+def shortened(text: str, longest: int = 12) -> str:
     """A name that fits beside a small image."""
     text = printable(text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
@@ -24,18 +30,43 @@ def shortened(text: str, longest: int = 14) -> str:
 def save_gallery(
     path: Path | BinaryIO, rows: Sequence[Sequence[npt.NDArray[Any]]], captions: Sequence[Sequence[str]]
 ) -> None:
-    """Saves rows of images (H, W, C), C 1 or 3, uint8 or floats from 0 to 1, each under its caption, as a PNG."""
-    columns = max(map(len, rows))
-    lines = max(caption.count("\n") + 1 for row in captions for caption in row)
-    with saved_figure(path, (SIDE * columns, len(rows) * (SIDE + 0.16 * lines)), dpi=72) as figure:
-        for cell in (grid := figure.subplots(len(rows), columns, squeeze=False)).ravel():
-            cell.set_axis_off()
-        for axes, images, texts in zip(grid, rows, captions, strict=True):
-            for cell, image, text in zip(axes, images, texts, strict=False):
-                grey = image.shape[-1] == 1
-                top = 255 if image.dtype == np.uint8 else 1
-                cell.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=top, interpolation="nearest")
-                cell.set_title(text, fontsize=7, pad=2)
+    """Saves rows of images (H, W, C), C 1 or 3, uint8 or floats from 0 to 1, each above its caption, as a PNG.
+
+    The background is transparent and the captions are grey, for pages of either color. Small images are enlarged by a
+    whole factor.
+    """
+    from PIL import Image, ImageDraw
+
+    shown = [[_tile(image) for image in images] for images in rows]
+    heights = [
+        max(tile.height for tile in tiles) + LINE * max(text.count("\n") + 1 for text in texts) + GAP
+        for tiles, texts in zip(shown, captions, strict=True)
+    ]
+    width = max(map(len, rows)) * (TILE + GAP) - GAP
+    sheet = Image.new("RGBA", (width, sum(heights)), (255, 255, 255, 0))
+    draw, letters, top = ImageDraw.Draw(sheet), font(12), 0
+    for tiles, texts, height in zip(shown, captions, heights, strict=True):
+        below = top + max(tile.height for tile in tiles) + 2
+        for column, (tile, text) in enumerate(zip(tiles, texts, strict=True)):
+            left = column * (TILE + GAP)
+            sheet.paste(tile, (left, top))
+            for number, line in enumerate(text.split("\n")):
+                while letters.getlength(line) > TILE + GAP - 2:
+                    line = line[:-2] + "…"
+                draw.text((left, below + LINE * number), line, fill=INK, font=letters)
+        top += height
+    sheet.save(path, format="PNG", optimize=True)
+
+
+def _tile(image: npt.NDArray[Any]) -> "Image.Image":
+    from PIL import Image
+
+    pixels = image if image.dtype == np.uint8 else (255 * image).round().astype(np.uint8)
+    small = Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))))
+    if (factor := TILE // max(small.size)) >= 1:
+        return small.resize((factor * small.width, factor * small.height), Image.Resampling.NEAREST)
+    small.thumbnail((TILE, TILE))
+    return small
 
 
 def caption(predictions: Predictions, image: int) -> str:
@@ -46,11 +77,16 @@ def caption(predictions: Predictions, image: int) -> str:
 
 
 def save_mistakes(
-    path: Path | BinaryIO, images: npt.NDArray[np.uint8], predictions: Predictions, *, most: int = 32, columns: int = 8
+    path: Path | BinaryIO,
+    images: npt.NDArray[np.uint8],
+    predictions: Predictions,
+    *,
+    most: int = 5 * COLUMNS,
+    columns: int = COLUMNS,
 ) -> int:
     """Saves the most confident mistakes among images (N, H, W, C) as a PNG; the number shown.
 
-    Each has predicted class and confidence, then its true class in brackets. Without mistakes nothing is saved.
+    Each has predicted class and confidence, then its true class. Without mistakes nothing is saved.
     """
     wrong = predictions.mistakes()[:most].tolist()
     if wrong:

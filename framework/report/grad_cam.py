@@ -17,20 +17,23 @@ from torch import Tensor, nn
 from framework.data.statistics import Statistics, normalize
 from framework.inspection.graph import copy_to
 from framework.inspection.last_feature_map import run_to_last_feature_map
-from framework.report.gallery import caption, save_gallery, shortened
+from framework.report.gallery import COLUMNS, caption, save_gallery, shortened
 from framework.report.predictions import Predictions
+
+LEAST = 3
+"""The least sides in pixels of a feature map that says where something is; for a smaller one an earlier is taken."""
 
 
 def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str | None = None) -> Tensor:
     """Heat maps (N, H, W) from 0 to 1 of where normalised images (N, C, H, W) show their class of `classes` (N,).
 
-    Made on the last feature map before the global pooling, or on that of a `layer`, one of `mapped_layers`. Each map
-    is scaled by its own largest value; it is 0 everywhere if nothing speaks for the class. Raises EmberfieldError as
-    `run_to_last_feature_map` does.
+    Made on the last feature map before the global pooling, an earlier one where that is smaller than LEAST, or on that of
+    a `layer`, one of `mapped_layers`. Each map is scaled by its own largest value; it is 0 everywhere if nothing speaks
+    for the class. Raises EmberfieldError as `run_to_last_feature_map` does.
     """
     images = images.detach().clone().requires_grad_()
     if layer is None:
-        feature_map, logits, _ = run_to_last_feature_map(model, images)
+        feature_map, logits, _ = run_to_last_feature_map(model, images, least=LEAST)
     else:
         found, logits = _outputs(model, images)
         feature_map = found[layer]
@@ -65,6 +68,16 @@ def _outputs(model: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tenso
     return maps, logits
 
 
+def feature_map_in_words(model: nn.Module, images: Tensor) -> str:
+    """Which feature map `grad_cam` takes for normalised images (N, C, H, W); raises as it does."""
+    taken, _, field = run_to_last_feature_map(model, images.detach().clone().requires_grad_(), least=LEAST)
+    height, width = taken.shape[2:]
+    if (height, width) == field.map_size:
+        return f"the last feature map before global pooling, of {height}x{width}"
+    last = "x".join(map(str, field.map_size))
+    return f"an earlier feature map, of {height}x{width}, since the last is only {last}"
+
+
 def save_grad_cam(
     path: Path | BinaryIO,
     model: nn.Module,
@@ -73,8 +86,8 @@ def save_grad_cam(
     *,
     statistics: Statistics,
     device: torch.device,
-    most: int = 8,
-    columns: int = 8,
+    most: int = COLUMNS,
+    columns: int = COLUMNS,
 ) -> int:
     """Saves the most confident mistakes with where the predicted, then the true class was seen; the number shown.
 
@@ -88,10 +101,13 @@ def save_grad_cam(
         batch = normalize(torch.from_numpy(images[part]).to(device), statistics)
         rows.append(list(images[part]))
         captions.append([caption(predictions, image) for image in part.tolist()])
-        for classes in (predictions.classes, predictions.labels):
+        for kind, classes in (("predicted", predictions.classes), ("true", predictions.labels)):
             maps = grad_cam(model, batch, torch.from_numpy(classes[part]).to(device)).cpu().numpy()
             rows.append([overlaid(image, heat) for image, heat in zip(images[part], maps, strict=True)])
-            captions.append([f"where {shortened(predictions.class_names[number])}" for number in classes[part]])
+            names = [shortened(predictions.class_names[number]) for number in classes[part]]
+            captions.append(
+                [f"{name}\n{kind if heat.any() else 'seen nowhere'}" for name, heat in zip(names, maps, strict=True)]
+            )
     if rows:
         save_gallery(path, rows, captions)
     return len(wrong)

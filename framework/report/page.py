@@ -17,7 +17,7 @@ h1, p, td { overflow-wrap: anywhere; }
 h1 { font-size: 1.8rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
 a { color: var(--link); } nav { columns: 2 14rem; padding: .75rem 1rem; background: var(--faint); border-radius: 6px; }
 nav a { display: block; }
-img { max-width: 100%; height: auto; background: white; border-radius: 4px; }
+img { max-width: 100%; height: auto; }
 pre { background: var(--faint); padding: .75rem 1rem; border-radius: 6px; position: relative; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 pre button { position: absolute; top: .4rem; right: .4rem; font: 12px system-ui, sans-serif; cursor: pointer; }
@@ -25,6 +25,7 @@ code { font: 13px/1.45 ui-monospace, monospace; }
 table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0; }
 th, td { border: 1px solid var(--line); padding: .3rem .7rem; } th { background: var(--faint); }
 h2 { break-after: avoid; } img, tr { break-inside: avoid; }
+@media (max-width: 40rem) { p:has(> img) { overflow-x: auto; } p > img { max-width: none; } }
 @media print { nav, button { display: none; } }
 """
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from framework.report.drawing import saved_figure
+from framework.report.drawing import INK, saved_figure
 
 
 def save_rate_test(path: Path, rates: Sequence[float], losses: Sequence[float], suggestion: float, title: str) -> None:
@@ -16,4 +16,4 @@ def save_rate_test(path: Path, rates: Sequence[float], losses: Sequence[float], 
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_ylim(top=min(max(losses), 2 * losses[0]))
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(labelcolor=INK)

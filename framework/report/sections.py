@@ -11,9 +11,10 @@ from framework.errors import EmberfieldError
 from framework.inspection.constraints import Finding
 from framework.inspection.table import constraint_rows
 from framework.report.calibration import reliability
-from framework.report.confusion import class_rows, frequent_confusions
+from framework.report.confusion import SHOWN, class_rows, frequent_confusions
 from framework.report.markdown import code, escape, picture, table
 from framework.report.predictions import Predictions
+from framework.run.history import EpochMetrics
 
 SAMPLES = "augmented_samples.png"
 CURVES = "curves.png"
@@ -22,6 +23,7 @@ CALIBRATION = "calibration.png"
 MISTAKES = "mistakes.png"
 GRAD_CAM = "grad_cam.png"
 FIELD = "field_of_view.png"
+MODEL = "model.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,9 @@ class Evidence:
     """What is known of a run. The pictures lie beside the report, under the names above.
 
     `figures` are pairs of what and how much; `warnings` what a reader has to know before believing them. `source`
-    are the network's files, `mistakes` and `explained` the numbers of images in the two galleries.
+    are the network's files, `model` the same in one, or '' and `in_files_because` says why. `mistakes` and `explained`
+    are the numbers of images in the two galleries; `feature_map` says where the latter's explanation is taken from, or
+    is '' and `no_feature_map` says why. `history` are the metrics of each epoch.
     """
 
     title: str
@@ -37,6 +41,8 @@ class Evidence:
     warnings: Sequence[str]
     findings: Sequence[Finding]
     source: Mapping[str, str]
+    model: str
+    in_files_because: str
     torchsummary: str
     transforms: str
     training_log: str
@@ -45,8 +51,23 @@ class Evidence:
     predictions: Predictions
     mistakes: int
     explained: int
-    trained: bool
+    feature_map: str
+    no_feature_map: str
+    history: Sequence[EpochMetrics]
 
+
+METRICS = {
+    "epoch": ("epoch", "{}"),
+    "loss": ("training loss", "{:.4f}"),
+    "accuracy": ("training accuracy", "{:.2%}"),
+    "val_loss": ("validation loss", "{:.4f}"),
+    "val_accuracy": ("validation accuracy", "{:.2%}"),
+    "lr": ("learning rate", "{:.3g}"),
+}
+"""The columns of the table of epochs, each with its heading and form."""
+
+EPOCHS = 40
+"""Rows of that table at most: the training log has every epoch."""
 
 Section = Callable[[Evidence], Sequence[str]]
 """Makes the paragraphs of a section, without its heading."""
@@ -59,9 +80,30 @@ def constraints(evidence: Evidence) -> Sequence[str]:
 
 
 def model_code(evidence: Evidence) -> Sequence[str]:
-    """The files of the network's code."""
+    """The network's code as one file, or its files where it cannot be one."""
+    if evidence.model:
+        return (
+            f"The network in one file, with the options of this run. `python {MODEL}` builds it and prints its number "
+            "of parameters.",
+            code(evidence.model, "python"),
+        )
     files = [part for path, text in evidence.source.items() for part in (f"`{path}`", code(text, "python"))]
-    return files or ("The source of this network is not to be had.",)
+    reason = f"The code cannot be shown as one file: {escape(evidence.in_files_because)}."
+    return [reason, *files] if files else ("The source of this network is not to be had.",)
+
+
+def curves(evidence: Evidence) -> Sequence[str]:
+    """Loss, accuracy and learning rate over the epochs, and their figures, of at most EPOCHS evenly spread epochs."""
+    if not evidence.history:
+        return ("No epoch was completed.",)
+    names = [name for name in METRICS if all(name in metrics for metrics in evidence.history)]
+    number = min(len(evidence.history), EPOCHS)
+    chosen = [evidence.history[len(evidence.history) * place // number - 1] for place in range(1, number + 1)]
+    rows = [[METRICS[name][1].format(metrics[name]) for name in names] for metrics in chosen]
+    return (
+        picture(CURVES, "loss, accuracy and learning rate over the epochs"),
+        table([METRICS[name][0] for name in names], rows, right=range(len(names))),
+    )
 
 
 def classes(evidence: Evidence) -> Sequence[str]:
@@ -73,7 +115,9 @@ def classes(evidence: Evidence) -> Sequence[str]:
     ]
     common = [(true, said, str(images)) for true, said, images in frequent_confusions(confusion, names)]
     return (
-        picture(CONFUSION, "confusion matrix"),
+        picture(
+            CONFUSION, "confusion matrix" + (f" of the {SHOWN} most confused classes" if len(names) > SHOWN else "")
+        ),
         table(("class", "test images", "accuracy", "precision"), per_class, right=(1, 2, 3)),
         "The commonest mistakes:" if common else "There are no mistakes.",
         *((table(("true", "predicted", "images"), common, right=(2,)),) if common else ()),
@@ -98,16 +142,26 @@ def mistakes(evidence: Evidence) -> Sequence[str]:
     return (
         f"The {evidence.mistakes} most confident of {(~evidence.predictions.right).sum():,} mistakes on "
         f"{len(evidence.predictions.labels):,} test images: the predicted class with its confidence, and the true "
-        "class in brackets.",
+        "class.",
         picture(MISTAKES, "misclassified test images with predicted and true class"),
-        f"Where the {evidence.explained} most confident of them show the predicted class, and where the true one "
-        "(Grad-CAM on the last feature map before global pooling):",
+        *_grad_cam(evidence),
+    )
+
+
+def _grad_cam(evidence: Evidence) -> Sequence[str]:
+    if not evidence.feature_map:
+        return (f"There is no Grad-CAM: {escape(evidence.no_feature_map)}.",)
+    return (
+        f"Where the {evidence.explained} most confident of them show the predicted class, and where the true one, by "
+        f"Grad-CAM on {evidence.feature_map}:",
         picture(GRAD_CAM, "Grad-CAM for the predicted and the true class of the most confident mistakes"),
     )
 
 
 def field_of_view(evidence: Evidence) -> Sequence[str]:
     """Input coverage and the effective receptive field."""
+    if not evidence.feature_map:
+        return (f"There is no receptive field: {escape(evidence.no_feature_map)}.",)
     return (
         "Left, the pixels that can reach the output at all. Then the effective receptive field at the centre of the "
         "last feature map, before and after training: the mean absolute gradient over test images, continued by their "
@@ -127,11 +181,7 @@ SECTIONS: Mapping[str, Section] = {
     ],
     "training_log": lambda evidence: [code(evidence.training_log or "No epoch was completed.")],
     "readme": lambda evidence: [f"[{escape(url)}](<{url}>)" if (url := evidence.readme_url) else "Not given."],
-    "curves": lambda evidence: [
-        picture(CURVES, "loss, accuracy and learning rate over the epochs")
-        if evidence.trained
-        else "No epoch was completed."
-    ],
+    "curves": curves,
     "classes": classes,
     "calibration": calibration,
     "mistakes": mistakes,

@@ -44,6 +44,9 @@ NETWORKS = """
 
     def fixed(*, num_classes, in_channels=3):
         return nn.Sequential(nn.Conv2d(in_channels, 4, 3, 2), nn.Flatten(), nn.Linear(900, num_classes))
+
+    def flat(*, num_classes, in_channels=3):
+        return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * 1024, num_classes))
 """
 
 
@@ -73,8 +76,9 @@ def section(text: str, heading: str) -> str:
 
 def test_the_five_answers_are_those_of_the_run(finished: tuple[Path, str], reported: Path) -> None:
     folder, text = finished[0], (reported / "report.md").read_text()
-    source = (folder / "source" / "architectures" / "c1c2c3c40.py").read_text().rstrip()
-    assert source in section(text, "1. The model's code")
+    model = (reported / "model.py").read_text().rstrip()
+    assert f"```python\n{model}\n```" in section(text, "1. The model's code")
+    assert "def c1c2c3c40(" in model and "import architectures" not in model and "from architectures" not in model
     assert "Total params: 184,762" in section(text, "2. The output of torchsummary")
     code = section(text, "3. The code of the transforms")
     assert all(f"A.{name}(" in code for name in ("HorizontalFlip", "ShiftScaleRotate", "CoarseDropout"))
@@ -89,8 +93,11 @@ def test_the_figures_are_those_of_the_run(finished: tuple[Path, str], reported: 
     assert "| parameters | 184,762 |" in text
     assert "| receptive field before the global pooling | 67 pixels |" in text
     assert "| input coverage | 100 % of the pixels |" in text
-    assert "| declared constraints that hold | 6 of 6 |" in text
-    assert text.count("| ✓ |") == 6
+    assert "| declared constraints that hold | 8 of 9 |" in text
+    assert text.count("| ✓ |") == 8
+    accuracy = results["test_accuracy"]
+    assert f"> **The test accuracy of {100 * accuracy:.2f} % is not what was declared: at least 0.85.**" in text
+    assert (results["min_accuracy"], results["min_accuracy_holds"]) == (0.85, False)
     rows = re.findall(r"^\| \d \| (\d+) \| [\d.]+ % \|", section(text, "Accuracy by class"), re.MULTILINE)
     counts = [int(count) for count in rows]
     assert sum(counts) == 360
@@ -98,7 +105,7 @@ def test_the_figures_are_those_of_the_run(finished: tuple[Path, str], reported: 
 
 
 def test_every_picture_is_one_and_the_page_holds_them_all(reported: Path) -> None:
-    assert {path.name for path in reported.iterdir()} == PICTURES | {"report.md", "report.html"}
+    assert {path.name for path in reported.iterdir()} == PICTURES | {"report.md", "report.html", "model.py"}
     text, page = (reported / "report.md").read_text(), (reported / "report.html").read_text()
     assert set(re.findall(r"!\[[^\]]*\]\((.*?)\)", text)) == PICTURES
     assert page.count('src="data:image/png;base64,') == len(PICTURES)
@@ -157,8 +164,12 @@ def test_a_functional_network_on_a_hundred_classes_of_which_three_have_awkward_n
     assert text.count("| class ") >= 97
     assert page.count('src="data:image/png;base64,') == len(PICTURES)
     assert "class Functional(nn.Module):" in section(text, "1. The model's code")
+    assert "others:functional is not of this repository" in section(text, "1. The model's code")
     assert "✗ | depthwise separable" in text
-    assert "> **The network breaks what was declared of it (receptive field, depthwise separable, dilated)" in text
+    assert (
+        "> **The network breaks what was declared of it (receptive field, strided convolutions, depthwise separable, "
+        in text
+    )
     assert "<b>bold" not in page and "&lt;b&gt;bold" in page
     assert "<td>a|b</td>" in page
 
@@ -176,6 +187,26 @@ def test_a_network_for_one_size_on_grey_images_of_which_none_is_a_mistake(tmp_pa
     assert "Every test image was classified correctly." in section(text, "Mistakes")
     assert "There are no mistakes." in text
     assert page.count('src="data:image/png;base64,') == len(PICTURES) - 2
+
+
+@pytest.mark.usefixtures("networks")
+def test_a_network_without_a_feature_map_is_reported_with_the_reason_and_torn_files_are_removed(tmp_path: Path) -> None:
+    torn, own = (tmp_path / "run" / "report" / name for name in (".report.md.123.part", "notes.part"))
+    done = run(
+        *SHORT, "--epochs", "1", "--batch-size", "8", "--no-constraints", "--arch", "others:flat", "--data", "digits",
+        "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    torn.parent.mkdir()
+    torn.touch()
+    own.touch()
+    result = run("report", tmp_path / "run", "--device", "cpu", "--arch", "others:flat")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "run" / "report" / "report.md").read_text()
+    assert "There is no Grad-CAM: the network makes no feature map" in text
+    assert "There is no receptive field: the network makes no feature map" in text
+    assert "receptive field before" not in text
+    assert not torn.exists() and own.exists()
 
 
 def test_what_cannot_be_reported_is_named_and_nothing_is_written(finished: tuple[Path, str], tmp_path: Path) -> None:

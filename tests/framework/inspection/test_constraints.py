@@ -11,6 +11,7 @@ from architectures import create
 from framework.config import ConstraintsConfig
 from framework.errors import ConstraintError, EmberfieldError
 from framework.inspection import check, require
+from framework.inspection.constraints import check_accuracy
 
 SHAPE = (3, 32, 32)
 ASSIGNMENT = ConstraintsConfig(
@@ -79,6 +80,19 @@ def test_the_number_of_strided_convolutions_is_exact() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.AvgPool2d(2, 2), nn.ConvTranspose2d(4, 4, 3, 2))
     assert [holds(network, strided_convs=number) for number in range(3)] == [False, True, False]
     assert all(holds(nn.Conv2d(3, 4, 3, stride), strided_convs=1) for stride in ((1, 2), (2, 1)))
+
+
+def test_the_kernel_of_every_strided_convolution_is_judged_on_both_sides() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 5), nn.Conv2d(4, 4, 3, 2), nn.Conv2d(4, 4, (3, 1), 2))
+    assert holds(network[:2], strided_kernel=3) and not holds(network[:2], strided_kernel=5)
+    (finding,) = check(network, (3, 32, 32), ConstraintsConfig(strided_kernel=3))
+    assert (finding.figure, finding.holds, finding.where) == (1, False, "2")
+
+
+def test_the_accuracy_may_equal_its_limit_and_is_not_a_matter_of_the_network() -> None:
+    declared = ConstraintsConfig(min_accuracy=0.85)
+    assert [check_accuracy(share, declared)[0].holds for share in (0.8499, 0.85, 1.0)] == [False, True, True]
+    assert check_accuracy(0.1, ConstraintsConfig()) == check(nn.Conv2d(3, 4, 3), (3, 32, 32), declared) == ()
 
 
 def test_a_convolution_whose_result_is_not_used_does_not_count() -> None:

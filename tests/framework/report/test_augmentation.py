@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from framework.report.augmentation import GAP, HEADER, WIDTH, save_augmented_samples
+from framework.report.augmentation import APART, GAP, HEADER, WIDTH, save_augmented_samples
 
 
 def darkened(images: npt.NDArray[np.uint8], epochs: int) -> list[npt.NDArray[np.uint8]]:
@@ -18,19 +18,20 @@ def darkened(images: npt.NDArray[np.uint8], epochs: int) -> list[npt.NDArray[np.
 def test_each_image_stands_in_its_place_beside_what_is_made_of_it(tmp_path: Path, channels: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, channels), np.uint8)
     save_augmented_samples(tmp_path / "sheet.png", images, darkened(images, 3), title="Blüten: as it is")
-    sheet = cv2.cvtColor(cv2.imread(str(tmp_path / "sheet.png")), cv2.COLOR_BGR2RGB)
-    factor = WIDTH // (8 * 4 + GAP)
-    assert sheet.shape == (HEADER + 16 * factor, (32 + GAP) * factor, 3)
-    assert (sheet[:HEADER] < 128).any() and (sheet[0] == 255).all()  # the title on white
-    small = sheet[HEADER::factor, ::factor]
+    sheet = cv2.cvtColor(cv2.imread(str(tmp_path / "sheet.png"), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+    factor = (WIDTH - APART - 3 * GAP) // 32
+    side = 8 * factor
+    assert sheet.shape == (HEADER + 2 * (side + GAP), 4 * (side + GAP) + APART, 4)
+    assert sheet[:HEADER, :, 3].any() and not sheet[0, :, 3].any()  # the title on a transparent ground
     for number, image in enumerate(images):
-        row = small[8 * number : 8 * number + 8]
-        np.testing.assert_array_equal(row[:, :8], np.broadcast_to(image, (8, 8, 3)))
-        assert (row[:, 8 : 8 + GAP] == 255).all()
-        assert [int(row[0, 8 + GAP + 8 * epoch, 0]) for epoch in range(3)] == [number, 10 + number, 20 + number]
+        row = sheet[HEADER + number * (side + GAP) :][:side]
+        np.testing.assert_array_equal(row[::factor, :side:factor, :3], np.broadcast_to(image, (8, 8, 3)))
+        assert (row[:, :side, 3] == 255).all() and not row[:, side : side + GAP + APART, 3].any()
+        changed = row[:, side + GAP + APART :]
+        assert [int(changed[0, epoch * (side + GAP), 0]) for epoch in range(3)] == [number, 10 + number, 20 + number]
 
 
 def test_large_images_keep_their_size(tmp_path: Path) -> None:
     images = np.zeros((1, 300, 400, 3), np.uint8)
     save_augmented_samples(tmp_path / "sheet.png", images, darkened(images, 8), title="")
-    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (HEADER + 300, 3600 + GAP, 3)
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (HEADER + 300 + GAP, 9 * (400 + GAP) + APART, 3)

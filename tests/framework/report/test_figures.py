@@ -9,9 +9,10 @@ from torch import nn
 
 from framework.data.loader import evaluation_batches
 from framework.data.statistics import Statistics
+from framework.errors import EmberfieldError
 from framework.report.calibration import reliability
-from framework.report.confusion import class_rows, frequent_confusions
-from framework.report.grad_cam import grad_cam
+from framework.report.confusion import class_rows, frequent_confusions, most_confused
+from framework.report.grad_cam import feature_map_in_words, grad_cam
 from framework.report.predictions import Predictions, predict
 
 NAMES = ("ant", "bee", "cat")
@@ -112,3 +113,27 @@ def test_grad_cam_is_zero_where_nothing_speaks_for_the_class() -> None:
     found = grad_cam(network, images, torch.tensor([0, 1]))
     assert found[0].max() == 1
     assert not found[1].any()
+
+
+def test_grad_cam_takes_an_earlier_map_where_the_last_is_a_single_pixel_and_says_so() -> None:
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU())
+    network = nn.Sequential(body, nn.Conv2d(8, 8, 4, 4), nn.Flatten(), nn.Linear(8, 5))
+    images = torch.randn(4, 3, 8, 8)
+    maps = grad_cam(network, images, torch.tensor([0, 1, 2, 3]))
+    assert (maps.flatten(1).std(1) > 0.05).all()  # of a single pixel it would be the same everywhere
+    assert feature_map_in_words(network, images) == "an earlier feature map, of 4x4, since the last is only 1x1"
+    large = nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    assert feature_map_in_words(large, images) == "the last feature map before global pooling, of 4x4"
+
+
+def test_a_network_without_a_feature_map_is_named() -> None:
+    with pytest.raises(EmberfieldError, match="the network makes no feature map"):
+        grad_cam(nn.Sequential(nn.Flatten(), nn.Linear(192, 5)), torch.randn(1, 3, 8, 8), torch.tensor([0]))
+
+
+def test_the_classes_of_the_commonest_mistakes_are_shown_in_their_order() -> None:
+    confusion = np.diag([9] * 6)
+    confusion[5, 1], confusion[3, 0], confusion[2, 4] = 7, 6, 1
+    assert most_confused(confusion, 4).tolist() == [0, 1, 3, 5]
+    assert most_confused(confusion, 6).tolist() == list(range(6))

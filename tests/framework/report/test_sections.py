@@ -7,7 +7,13 @@ import pytest
 from framework.errors import EmberfieldError
 from framework.inspection.constraints import Finding
 from framework.report.predictions import Predictions
-from framework.report.sections import HEADINGS, Evidence, report_text
+from framework.report.sections import EPOCHS, HEADINGS, Evidence, report_text
+from framework.run.history import EpochMetrics
+
+
+def metrics(epoch: int) -> EpochMetrics:
+    return {"epoch": epoch, "loss": 2 / epoch, "accuracy": 0.25, "lr": 0.1, "seconds": 1.0}
+
 
 PREDICTIONS = Predictions(np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), np.array([0, 1]), ("ant", "bee"))
 EVIDENCE = Evidence(
@@ -16,6 +22,8 @@ EVIDENCE = Evidence(
     warnings=["The run stopped after epoch 1 of 2."],
     findings=[Finding("parameters", 1234, "at most 1,000", False, "c1.conv.weight")],
     source={"network.py": "import torch"},
+    model="from torch import nn",
+    in_files_because="",
     torchsummary="Total params: 1,234",
     transforms="A.HorizontalFlip()",
     training_log="epoch 1",
@@ -24,7 +32,9 @@ EVIDENCE = Evidence(
     predictions=PREDICTIONS,
     mistakes=1,
     explained=1,
-    trained=True,
+    feature_map="the last feature map",
+    no_feature_map="",
+    history=[metrics(1)],
 )
 
 
@@ -39,7 +49,13 @@ def test_a_report_holds_warnings_figures_constraints_and_every_section() -> None
     assert "| test accuracy | 50.00 % |" in text
     assert headings(text)[1 : 1 + len(HEADINGS)] == list(HEADINGS)
     assert headings(text)[-1] == "How to get it again"
-    for part in ("import torch", "Total params: 1,234", "A.HorizontalFlip()", "epoch 1", "python -m recipes.example"):
+    for part in (
+        "from torch import nn",
+        "Total params: 1,234",
+        "A.HorizontalFlip()",
+        "epoch 1",
+        "python -m recipes.example",
+    ):
         assert f"\n{part}\n```" in text
     assert "| bee | ant | 1 |" in text  # the mistake
     for name in ("augmented_samples", "curves", "confusion", "calibration", "mistakes", "grad_cam", "field_of_view"):
@@ -63,8 +79,29 @@ def test_an_unknown_section_names_the_valid_ones() -> None:
 
 def test_a_run_without_an_epoch_or_a_mistake_says_so() -> None:
     right = Predictions(PREDICTIONS.probabilities, np.array([0, 0]), PREDICTIONS.class_names)
-    text = report_text(replace(EVIDENCE, trained=False, training_log="", predictions=right, mistakes=0, findings=[]))
+    text = report_text(replace(EVIDENCE, history=[], training_log="", predictions=right, mistakes=0, findings=[]))
     assert text.count("No epoch was completed.") == 2
     assert "There are no mistakes." in text and "Every test image was classified correctly." in text
     assert "Nothing was declared of the network." in text
     assert "curves.png" not in text and "mistakes.png" not in text
+
+
+def test_code_that_cannot_be_one_file_is_shown_by_file_with_the_reason() -> None:
+    text = report_text(replace(EVIDENCE, model="", in_files_because="it is of another package"))
+    assert "cannot be shown as one file: it is of another package." in text
+    assert "`network.py`\n\n```python\nimport torch\n```" in text
+    assert "not to be had" in report_text(replace(EVIDENCE, model="", in_files_because="compiled", source={}))
+
+
+def test_without_a_feature_map_the_pictures_of_it_are_replaced_by_the_reason() -> None:
+    text = report_text(replace(EVIDENCE, feature_map="", no_feature_map="no layer has a receptive field"))
+    assert "There is no Grad-CAM: no layer has a receptive field." in text
+    assert "There is no receptive field: no layer has a receptive field." in text
+    assert "mistakes.png" in text and "grad_cam.png" not in text and "field_of_view.png" not in text
+
+
+def test_the_table_of_epochs_is_short_evenly_spread_and_ends_with_the_last() -> None:
+    text = report_text(replace(EVIDENCE, history=[metrics(epoch) for epoch in range(1, 101)]))
+    rows = [int(number) for number in re.findall(r"^\| (\d+) \| [\d.]+ \| 25.00% \|", text, re.MULTILINE)]
+    assert len(rows) == EPOCHS and rows[-1] == 100
+    assert {late - early for early, late in zip(rows, rows[1:], strict=False)} == {2, 3}
