@@ -3,11 +3,14 @@
 import base64
 import hashlib
 import html
+import json
 import re
 from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from framework.report.curves import PANELS
 
 STYLE = """
 :root { color-scheme: light dark; --line: #d0d7de; --faint: #f6f8fa; --link: #0969da; }
@@ -17,19 +20,67 @@ h1, p, td { overflow-wrap: anywhere; }
 h1 { font-size: 1.8rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
 a { color: var(--link); } nav { columns: 2 14rem; padding: .75rem 1rem; background: var(--faint); border-radius: 6px; }
 nav a { display: block; }
-img { max-width: 100%; height: auto; }
-pre { background: var(--faint); padding: .75rem 1rem; border-radius: 6px; position: relative; }
+figure { margin: 1.25rem 0; } figure div { overflow-x: auto; position: relative; }
+figcaption { font-size: .9rem; opacity: .8; }
+img { max-width: max(100%, 44rem); height: auto; display: block; }
+pre { background: var(--faint); padding: .75rem 1rem; border-radius: 6px; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-pre button { position: absolute; top: .4rem; right: .4rem; font: 12px system-ui, sans-serif; cursor: pointer; }
+pre button { float: right; margin-left: .5rem; font: 12px system-ui, sans-serif; cursor: pointer; }
 code { font: 13px/1.45 ui-monospace, monospace; }
 table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0; }
-th, td { border: 1px solid var(--line); padding: .3rem .7rem; } th { background: var(--faint); }
-h2 { break-after: avoid; } img, tr { break-inside: avoid; }
-@media (max-width: 40rem) { p:has(> img) { overflow-x: auto; } p > img { max-width: none; } }
-@media print { nav, button { display: none; } }
+th, td { border: 1px solid var(--line); padding: .3rem .7rem; } th { background: var(--faint); cursor: pointer; }
+td[style*=right] { white-space: nowrap; }
+th[aria-sort=ascending]::after { content: " \\25b2"; } th[aria-sort=descending]::after { content: " \\25bc"; }
+output { position: fixed; z-index: 1; padding: .4rem .6rem; font-size: .8rem; white-space: pre; pointer-events: none;
+  background: var(--faint); border: 1px solid var(--line); border-radius: 6px; }
+h2, h3 { break-after: avoid; } img, tr { break-inside: avoid; }
+@media (max-width: 40rem) { pre { padding: .5rem; } code { font-size: 11px; }
+  pre code.language-text { font-size: clamp(8px, 2.2vw, 13px); } }
+@media print { :root { color-scheme: light; --line: #d0d7de; --faint: #f6f8fa; --link: #0969da; }
+  nav, button, output { display: none; } body { max-width: none; padding: 0; font-size: 11pt; }
+  code { font-size: 8pt; } table { display: table; } td { overflow-wrap: anywhere; } img { max-width: 100%; }
+  figure div { overflow: visible; } }
 """
 
 SCRIPT = """
+const panels = PANELS;
+for (const header of document.querySelectorAll("th")) {
+  const sort = () => {
+    const body = header.closest("table").tBodies[0], place = header.cellIndex;
+    const falling = header.ariaSort === "ascending";
+    const text = row => row.cells[place].textContent;
+    const number = row => Number.parseFloat(text(row).replaceAll(",", ""));
+    const numbers = [...body.rows].some(row => !Number.isNaN(number(row)));
+    const key = row => Number.isNaN(number(row)) ? -Infinity : number(row);
+    const rows = [...body.rows].sort((a, b) => numbers ? key(a) - key(b) || 0 : text(a).localeCompare(text(b)));
+    for (const other of header.parentNode.cells) other.removeAttribute("aria-sort");
+    header.ariaSort = falling ? "descending" : "ascending";
+    body.append(...(falling ? rows.reverse() : rows));
+  };
+  header.tabIndex = 0;
+  header.onclick = sort;
+  header.onkeydown = event => { if (event.key === "Enter") sort(); };
+}
+for (const table of document.querySelectorAll("figure + table")) {
+  const names = [...table.rows[0].cells].map(cell => cell.textContent);
+  if (names[0] !== "epoch") continue;
+  const rows = [...table.tBodies[0].rows], image = table.previousElementSibling.querySelector("img");
+  const values = document.createElement("output");
+  values.hidden = true;
+  document.body.append(values);
+  image.onmouseleave = () => { values.hidden = true; };
+  image.onmousemove = event => {
+    const across = event.offsetX / image.clientWidth;
+    const panel = panels.find(([left, right]) => left <= across && across <= right);
+    values.hidden = !panel;
+    if (!panel) return;
+    const place = Math.ceil((across - panel[0]) / (panel[1] - panel[0]) * rows.length) - 1;
+    const cells = rows[Math.max(place, 0)].cells;
+    values.textContent = names.map((name, column) => name + ": " + cells[column].textContent).join("\\n");
+    values.style.left = Math.min(event.clientX + 12, innerWidth - values.offsetWidth - 4) + "px";
+    values.style.top = event.clientY + 12 + "px";
+  };
+}
 for (const pre of document.querySelectorAll("pre")) {
   const button = document.createElement("button"), code = pre.textContent;
   button.textContent = "copy";
@@ -37,17 +88,18 @@ for (const pre of document.querySelectorAll("pre")) {
     await navigator.clipboard.writeText(code);
     button.textContent = "copied";
   };
-  pre.append(button);
+  pre.prepend(button);
 }
-"""
-"""A button that copies each block of code."""
+""".replace("PANELS", json.dumps(PANELS))
+"""Tables sorted by a click on a heading, the figures of an epoch where the pointer is on its curves, copy buttons."""
 
 
 def html_page(markdown: str, folder: Path) -> str:
     """The page for a Markdown text whose first heading is its title and whose PNG pictures lie in `folder`.
 
-    Headings of the second level get an anchor and a line in the table of contents. HTML in the text is shown, not
-    used, and a link to anything but a web address, a file or a heading is left as text.
+    Headings of the second level get an anchor and a line in the table of contents. A picture that stands alone has its
+    text as its caption; the curves of a run, in front of a table of epochs, give its figures to the pointer. HTML in
+    the text is shown, not used, and a link to anything but a web address, a file or a heading is left as text.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(markdown)
@@ -62,11 +114,14 @@ def html_page(markdown: str, folder: Path) -> str:
             anchor = re.sub(r"\W+", "-", text.lower()).strip("-")
             heading.attrSet("id", anchor)
             contents.append(f'<a href="#{html.escape(anchor)}">{html.escape(text)}</a>')
-    for token in tokens:
-        for child in token.children or []:
-            if child.type == "image":
-                _embed(child, folder)
+    for begin, token, end in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        images = [child for child in token.children or [] if child.type == "image"]
+        for image in images:
+            _embed(image, folder)
+        if len(images) == 1 == len(token.children or []) and begin.type == "paragraph_open":
+            begin.tag = end.tag = "figure"
     body = parser.renderer.render(tokens, parser.options, {})
+    body = re.sub(r'<figure>(<img [^>]*alt="([^"]*)"[^>]*>)</figure>', _FIGURE, body)
     head, mark, rest = body.partition("</h1>")
     allowed = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     return (
@@ -79,6 +134,9 @@ def html_page(markdown: str, folder: Path) -> str:
         f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"{head}{mark}\n<nav>{''.join(contents)}</nav>{rest}<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
+
+
+_FIGURE = r"<figure><div>\1</div><figcaption>\2</figcaption></figure>"
 
 
 def _embed(image: Token, folder: Path) -> None:

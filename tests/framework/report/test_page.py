@@ -3,6 +3,7 @@ import hashlib
 import html
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from markdown_it import MarkdownIt
 
 from framework.data.augment import build_augmentation
 from framework.report.augmentation import transforms_code
+from framework.report.curves import PANELS, save_curves
 from framework.report.markdown import code, escape, picture, table
 from framework.report.page import html_page
 from recipes.s7_cifar import DEFAULTS
@@ -102,3 +104,47 @@ def test_the_code_of_the_transforms_makes_the_same_pipeline() -> None:
 def test_the_code_names_every_transform_of_the_sheet(name: str) -> None:
     augmentation = build_augmentation(DEFAULTS.augmentation.transforms, (125.3, 122.9, 113.9))
     assert f"A.{name}(" in transforms_code(augmentation.calls)
+
+
+def test_a_picture_that_stands_alone_has_its_text_as_caption(tmp_path: Path) -> None:
+    (tmp_path / "dot.png").write_bytes(b"not really a picture")
+    page = html_page(f"# A\n\n{picture('dot.png', 'a <dot>')}\n\nand {picture('dot.png', 'another')}\n", tmp_path)
+    assert re.findall("<figcaption>(.*?)</figcaption>", page) == ["a &lt;dot&gt;"]
+    assert page.count("<img ") == 2
+
+
+@pytest.mark.skipif(
+    not (browser := shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")),
+    reason="needs Chromium: apt-get install chromium",
+)
+def test_tables_are_sorted_curves_say_their_figures_and_print_cuts_nothing_off(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    history = [{"epoch": epoch, "loss": 1 / epoch, "accuracy": epoch / 9, "lr": 0.1} for epoch in range(1, 5)]
+    save_curves(tmp_path / "curves.png", history, "a title")
+    epochs = table(("epoch", "loss"), [(str(row["epoch"]), f"{row['loss']:.4f}") for row in history], right=(0, 1))
+    classes = table(("class", "images"), [("a", "1,200"), ("b", "30"), ("c", "none")], right=(1,))
+    text = f"# A\n\n{picture('curves.png', 'curves')}\n\n{epochs}\n\n{classes}\n\n{code('long ' * 99 + 'x' * 300)}\n"
+    (tmp_path / "page.html").write_text(html_page(text, tmp_path))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1200, "height": 900})
+        page.goto((tmp_path / "page.html").as_uri())
+        header, column = page.locator("th", has_text="images"), "table >> nth=1 >> td:first-child"
+        header.click()
+        assert page.locator(column).all_inner_texts() == ["c", "b", "a"]
+        header.click()
+        assert page.locator(column).all_inner_texts() == ["a", "b", "c"]
+        page.locator("th", has_text="loss").click()  # the curves keep their epochs
+        box = page.locator("img").bounding_box()
+        assert box
+        left, right = PANELS[1]
+        page.mouse.move(box["x"] + box["width"] * (left + 0.3 * (right - left)), box["y"] + 50)
+        assert page.locator("output").inner_text() == "epoch: 2\nloss: 0.5000"
+        page.set_viewport_size({"width": 700, "height": 900})
+        page.emulate_media(media="print")
+        cut = "[...document.querySelectorAll('pre, img')].filter(part => part.scrollWidth > part.clientWidth)"
+        assert page.evaluate(f"{cut}.length") == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 700
+        assert page.pdf(format="A4").startswith(b"%PDF")
+        chromium.close()
