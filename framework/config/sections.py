@@ -28,10 +28,7 @@ class DataConfig:
         resumable=True,
     )
     image_size: int | None = setting(
-        None,
-        "height and width that images are resized to, in pixels; without it those of the data set, or else 32",
-        min=8,
-        max=4096,
+        None, "height and width in pixels to resize images to; without it those of the data set, or 32", min=8, max=4096
     )
     fit: str = setting(
         "stretch",
@@ -144,10 +141,7 @@ class OptimizationConfig:
         0.04, "the share of the peak learning rate at which one_cycle and cosine begin", min=0.0, max=1.0
     )
     lr_end_share: float = setting(
-        1e-4,
-        "the share of the peak at which one_cycle and cosine end, and below which plateau does not go",
-        min=0.0,
-        max=1.0,
+        1e-4, "the share of the peak at which one_cycle and cosine end, and plateau's least", min=0.0, max=1.0
     )
     lr_factor: float = setting(0.1, "what step and plateau multiply the learning rate by", min=1e-6, max=1.0)
     lr_epochs: int = setting(

@@ -27,9 +27,9 @@ LEAST = 3
 def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str | None = None) -> Tensor:
     """Heat maps (N, H, W) from 0 to 1 of where normalised images (N, C, H, W) show their class of `classes` (N,).
 
-    Made on the last feature map before the global pooling, an earlier one where that is smaller than LEAST, or on that
-    of a `layer`, one of `mapped_layers`. Each map is scaled by its own largest value; it is 0 everywhere if nothing speaks
-    for the class. Raises EmberfieldError as `run_to_last_feature_map` does.
+    Made on the last feature map before the global pooling, or an earlier one where that is smaller than LEAST; or on
+    that of a `layer`, one of `mapped_layers`. Each map is scaled by its own largest value; it is 0 everywhere if
+    nothing speaks for the class. Raises EmberfieldError as `run_to_last_feature_map` does.
     """
     images = images.detach().clone().requires_grad_()
     if layer is None:
