@@ -122,6 +122,7 @@ def _answer(call: socket.socket, client: str) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # the server's own, read before TMPDIR was that of the caller
     sys.path[:1] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     sys.executable = client
     importlib.import_module("torch").set_num_threads(int(environment.get("OMP_NUM_THREADS", "1")))

@@ -109,8 +109,9 @@ def test_a_proof_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.S
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert within(60, lambda: any(tmp_path.glob("*/whole/config.json")))
-        process.send_signal(number)
+        begun = within(60, lambda: any(tmp_path.glob("*/whole/config.json")))
+        process.send_signal(number if begun else signal.SIGKILL)
+        assert begun
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (75, f"error: stopped by {number.name}\n")
     assert not list(tmp_path.glob("emberfield-*"))
