@@ -3,7 +3,8 @@
     python -m recipes.folder --data PHOTOS --arch c1c2c3c40 --init-from c1c2c3c40 --freeze 'c1*'
 
 PHOTOS has train/CLASS/*.jpg, with or without val/ and test/, or another form of docs/guides/data.md. The head is new
-where the classes differ. Time and accuracy depend on the images; with 10 of each class: not measured.
+where the classes differ. With 10 images a class of Fashion-MNIST, from new weights: 68.09 % of its test images
+(RESULTS.md).
 """
 
 from framework.config import (

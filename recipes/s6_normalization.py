@@ -4,7 +4,8 @@
     python -m recipes.s6_normalization compare runs/s6
 
 Debian's package dataset-fashion-mnist has the files too: --data /usr/share/datasets/fashion-mnist.
-On a CPU: not measured.
+With batch normalisation 92.21 % of Fashion-MNIST's test images after 20 epochs, 41 minutes of one shared CPU core
+(one seed); RESULTS.md has what else was measured.
 """
 
 from framework.config import (
