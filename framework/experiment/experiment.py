@@ -136,7 +136,7 @@ class Experiment:
     ) -> "Agreement":
         """Writes a network for other programs, checked against PyTorch on the test images; how the two agree.
 
-        `format` is 'onnx', for a file .onnx, or 'torch', for a file .pt2.
+        `format` is 'onnx' (a file .onnx), 'torch' (.pt2), 'litert' (.tflite) or 'executorch' (.pte).
         """
         from framework.data.registry import open_named
         from framework.export.agreement import check_format, export_model
