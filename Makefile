@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV = .venv
 BIN := $(VENV)/bin
+DEVICES ?= .venv-devices
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 WORKERS ?= 2
@@ -10,10 +11,10 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --d
 
 # A virtual environment or an installation that was cut short is made again.
 .DELETE_ON_ERROR:
-.PHONY: help train test check coverage soak docs hooks clean
+.PHONY: help train test check coverage soak devices-venv test-devices docs hooks clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables: ARGS, options for train; WORKERS, parallel test processes (2); PYTHON, 3.11 or newer (python3)"
 
@@ -33,6 +34,11 @@ coverage: $(VENV)/.test-installed ## run all tests and report the covered lines,
 
 soak: $(VENV)/.test-installed ## the same tests, with the long property tests whole
 	EMBERFIELD_SOAK=1 $(BIN)/python -m pytest --timeout=3600
+
+devices-venv: $(DEVICES)/.installed ## an environment of its own, DEVICES, with every runtime for devices
+
+test-devices: $(DEVICES)/.installed ## the tests that export for devices; one that finds no runtime fails
+	EMBERFIELD_DEVICES=1 OMP_NUM_THREADS=1 $(DEVICES)/bin/python -m pytest -p no:anyio -m devices --timeout=3600 tests/framework/export
 
 hooks: $(VENV)/.test-installed ## have git run the checks of .pre-commit-config.yaml before each commit
 	$(PIP) 'pre-commit>=4'
@@ -54,9 +60,14 @@ $(VENV)/.test-installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(PIP) --editable '.[test]'
 	touch $@ $(VENV)/.installed
 
+$(DEVICES)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(DEVICES)
+	$(DEVICES)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[litert,executorch,tflm,test]'
+	touch $@
+
 $(VENV)/.docs-installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(PIP) --editable '.[docs]'
 	touch $@ $(VENV)/.installed
 
 clean: ## remove the environment and whatever was built
-	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov coverage.xml
+	rm -rf .venv .venv-devices build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov coverage.xml

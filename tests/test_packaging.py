@@ -14,7 +14,7 @@ import pytest
 
 from architectures import PRETRAINED
 from framework.export.formats import FORMATS
-from framework.run.environment import PACKAGES
+from framework.run.environment import PACKAGES, TORCH_OF
 from tests.test_arrows import MAY_IMPORT, MODULES, OURS, ROOT, imported_modules
 
 DISTRIBUTION = {
@@ -27,7 +27,7 @@ DISTRIBUTION = {
 """Where the name that is imported is not the one that is installed."""
 
 OPTIONAL = {module for form in FORMATS.values() for module in form.needs}
-"""What is looked for before it is imported, and required by the extra `export` alone."""
+"""What is looked for before it is imported, and required by the extra of its format alone."""
 
 EXTRAS = {"gradio": "app", "datasets": "datasets", "timm": "timm"}
 """What is imported where it is asked for alone, with the extra that requires it."""
@@ -125,7 +125,13 @@ def test_what_is_imported_is_required_and_looked_at_by_the_doctor(metadata: emai
 
 def test_the_extra_for_exporting_is_what_the_formats_need(metadata: email.message.Message) -> None:
     lines = metadata.get_all("Requires-Dist") or []
-    assert {re.split(r"[^\w.-]", line)[0] for line in lines if 'extra == "export"' in line} == OPTIONAL
+    for form in FORMATS.values():
+        extra = f'extra == "{form.extra}"'
+        found = {re.split(r"[^\w.-]", line)[0].replace("-", "_") for line in lines if form.extra and extra in line}
+        assert set(form.needs) <= found
+    for name, (major, minor) in TORCH_OF.items():
+        extra = name.removesuffix("-torch")
+        assert f'torch<{major}.{minor + 1},>={major}.{minor}; extra == "{extra}"' in lines
     for name, extra in EXTRAS.items():
         assert any(line.startswith(name) and f'extra == "{extra}"' in line for line in lines)
     assert any(line.startswith("emberfield[datasets,export]") and 'extra == "test"' in line for line in lines)

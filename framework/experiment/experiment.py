@@ -141,7 +141,10 @@ class Experiment:
     def export(
         self, network: "Trained", out: Path | str, format: str, *, data: "Named" = "digits", arch: str | None = None
     ) -> "Agreement":
-        """Writes a network as 'onnx' (.onnx) or 'torch' (.pt2), and how it agrees with PyTorch on the test images."""
+        """Writes a network as 'onnx' (.onnx), 'torch' (.pt2), 'litert' (.tflite) or 'executorch' (.pte).
+
+        Gives how it agrees with PyTorch on the test images.
+        """
         from framework.experiment.evaluation import export_network
 
         return export_network(self, network, Path(out), format, data, arch)

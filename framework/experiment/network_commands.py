@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
 
 FILE = click.Path(path_type=Path)
+FORMAT = click.Choice(["onnx", "torch", "litert", "executorch"])
 DATA = click.Option(["--data"], help="a data set by name, a folder, or a .npz file")
 ARCH = click.Option(["--arch"], help="for --pretrained, and for a run of an architecture that is not registered")
 DEVICE = click.Option(["--device"], default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
@@ -74,14 +75,14 @@ def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: 
 
 
 @click.command("export", params=[*NETWORK, DATA], short_help="Write a trained network for other programs.")
-@click.option("--format", required=True, type=click.Choice(["onnx", "torch"]), help="of the file")
-@click.option("--out", required=True, type=FILE, help="a .onnx file, or .pt2 for torch")
+@click.option("--format", required=True, type=FORMAT, help="of the file")
+@click.option("--out", required=True, type=FILE, help="a file .onnx, .pt2 (torch), .tflite (litert), .pte (executorch)")
 @click.pass_obj
 def export_command(experiment: Experiment, /, format: str, out: Path, data: str | None, **named: Any) -> None:
-    """Write a network as ONNX or torch.export's .pt2, checked against PyTorch on images.
+    """Write a network for ONNX, torch.export, LiteRT or ExecuTorch, checked against PyTorch on images.
 
-    It takes float32 images (N, C, H, W) from 0 to 1, normalises them itself, and gives logits; N is free. It is checked
-    on 1,000 test images of --data, or on those of the digits without it.
+    It takes float32 images (N, C, H, W) from 0 to 1, normalises them itself, and gives logits; N is free, but 1 for
+    litert and executorch. It is checked on 1,000 test images of --data, or on those of the digits without it.
     """
     from framework.data.registry import open_named
     from framework.export.agreement import check_format

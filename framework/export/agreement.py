@@ -107,6 +107,6 @@ def check_format(format_name: str, out: Path) -> None:
     if format_name not in FORMATS:
         raise EmberfieldError(unknown("format", format_name, FORMATS))
     chosen = FORMATS[format_name]
-    require_installed(chosen.needs)
+    require_installed(chosen)
     if out.suffix != chosen.suffix:
         raise EmberfieldError(f"--out is {out}; with --format {format_name} its name has to end in {chosen.suffix}")

@@ -38,6 +38,9 @@ PACKAGES = (
 )
 """The distributions that a run depends on."""
 
+TORCH_OF = {"litert-torch": (2, 14), "executorch": (2, 14)}
+"""The release of torch that a distribution of an extra was tested with, and needs."""
+
 LEAST_FREE = 2 * 10**9
 """Bytes of free disk below which `doctor` complains."""
 
@@ -167,6 +170,7 @@ def doctor(folders: Sequence[Path]) -> list[Check]:
     for name in PACKAGES:
         installed = version_of(name)
         checks.append(Check(name, installed is not None, installed or f"missing: pip install {name}"))
+    checks += [_with_torch(name, release) for name, release in TORCH_OF.items() if version_of(name)]
     try:
         check_libraries()
     except DeviceError as error:
@@ -180,6 +184,14 @@ def doctor(folders: Sequence[Path]) -> list[Check]:
         free = shutil.disk_usage(existing).free
         checks.append(Check("disk", free >= LEAST_FREE, f"{free / 1e9:.1f} GB free at {existing}"))
     return checks
+
+
+def _with_torch(name: str, release: tuple[int, int]) -> Check:
+    major, minor = release
+    installed = version_of("torch") or "missing"
+    fits = installed.split(".")[:2] == [str(major), str(minor)]
+    needs = f"{name} {version_of(name)} needs torch>={major}.{minor},<{major}.{minor + 1}; installed: {installed}"
+    return Check(f"torch with {name}", fits, "they fit each other" if fits else needs)
 
 
 def version_of(distribution: str) -> str | None:

@@ -96,8 +96,10 @@ def test_doctor_complains_of_what_is_missing(monkeypatch: pytest.MonkeyPatch, tm
     assert all(check.ok for check in doctor([]))
     monkeypatch.setattr(environment, "LEAST_FREE", 10**18)
     monkeypatch.setattr(environment, "PACKAGES", ("torch", "no-such-package"))
+    monkeypatch.setattr(environment, "TORCH_OF", {"numpy": (1, 2), "no-such-extra": (1, 2)})
     wrong = [check for check in doctor([tmp_path / "not" / "there"]) if not check.ok]
-    assert [check.name for check in wrong] == ["no-such-package", "disk"]
+    assert [check.name for check in wrong] == ["no-such-package", "torch with numpy", "disk"]
+    assert "needs torch>=1.2,<1.3; installed: 2." in wrong[1].detail
 
 
 def test_a_torchvision_for_another_torch_is_found_out(tmp_path: Path) -> None:

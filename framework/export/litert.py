@@ -1,0 +1,71 @@
+"""Networks for LiteRT (formerly TensorFlow Lite): a .tflite file, written by litert-torch."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from framework.checkpoint.metadata import ModelMetadata
+from framework.export.traced import cannot, file_metadata, folded, quiet
+
+METADATA = "emberfield"
+"""The name under which a file's metadata is kept."""
+
+
+def write_litert(network: nn.Module, metadata: ModelMetadata) -> bytes:
+    """A .tflite file of a network in evaluation mode, for one image at a time (1, C, H, W).
+
+    The metadata is the file's, as JSON under METADATA. Raises EmberfieldError for a network that LiteRT cannot express.
+    """
+    module, example = folded(network, metadata)
+    with quiet():
+        import litert_torch
+
+        try:
+            content = bytes(litert_torch.convert(module, (example,)).model_content())
+        except Exception as error:  # a network of someone else's can hold anything
+            raise cannot("expressed in LiteRT", error) from error
+    return _described(content, file_metadata(metadata, "1"))
+
+
+def read_litert(content: bytes) -> Callable[[Tensor], Tensor]:
+    """The network of a .tflite file, run by LiteRT on the CPU, image by image."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content, num_threads=torch.get_num_threads())
+    interpreter.allocate_tensors()
+    taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def one(image: Tensor) -> Tensor:
+        interpreter.set_tensor(taken, image[None].numpy())
+        interpreter.invoke()
+        return torch.from_numpy(interpreter.get_tensor(given))
+
+    return lambda images: torch.cat([one(image) for image in images])
+
+
+def read_metadata(content: bytes) -> dict[str, Any]:
+    """What `write_litert` says of the network, decoded."""
+    from ai_edge_litert.schema_py_generated import ModelT
+
+    model = ModelT.InitFromPackedBuf(content)
+    (number,) = (entry.buffer for entry in model.metadata if entry.name == METADATA.encode())
+    described = json.loads(bytes(model.buffers[number].data))
+    return {name: json.loads(value) for name, value in described.items()}
+
+
+def _described(content: bytes, described: dict[str, str]) -> bytes:
+    import flatbuffers
+    from ai_edge_litert.schema_py_generated import BufferT, MetadataT, ModelT
+
+    model = ModelT.InitFromPackedBuf(content)
+    buffer, entry = BufferT(), MetadataT()
+    buffer.data = list(json.dumps(described).encode())
+    entry.name, entry.buffer = METADATA, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

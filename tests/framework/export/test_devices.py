@@ -1,0 +1,124 @@
+"""The formats for devices, through the runtimes of the extras litert, executorch and tflm.
+
+The default environment has none of them. `make test-devices` has them all, and fails where one is missing.
+"""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import architectures
+from architectures import PRETRAINED
+from framework.checkpoint.loaded_model import load_pretrained
+from framework.errors import EmberfieldError
+from framework.export.agreement import agreement, require_agreement
+from framework.export.formats import FORMATS
+from tests.framework.experiment.running import run
+from tests.framework.export.test_formats import images, metadata
+
+NEEDS = ("litert_torch", "ai_edge_litert", "executorch", "torchao", "tflite_micro")
+MISSING = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+FOR_DEVICES = ("litert", "executorch")
+PUBLISHED = sorted({published.architecture for published in PRETRAINED.values()})
+
+pytestmark = [
+    pytest.mark.devices,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(
+        bool(MISSING) and "EMBERFIELD_DEVICES" not in os.environ, reason=f"not installed: {', '.join(MISSING)}"
+    ),
+    pytest.mark.filterwarnings("ignore"),  # of the converters, at their import too
+]
+
+
+def test_every_runtime_is_there() -> None:
+    assert MISSING == []
+
+
+@pytest.mark.parametrize("arch", PUBLISHED)
+@pytest.mark.parametrize("name", FOR_DEVICES)
+def test_every_published_network_computes_the_same(name: str, arch: str) -> None:
+    trained = load_pretrained(architectures, arch, torch.device("cpu"))
+    content = FORMATS[name].write(trained.network, trained.metadata)
+    agreed = agreement(trained.network, FORMATS[name].read(content), images(20), trained.metadata.statistics)
+    require_agreement(agreed)
+    assert (agreed.images, agreed.equal) == (20, 20)
+
+
+class Reflected(nn.Module):
+    """A kernel that is made from another, as those of architectures/reflection.py."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(5, 1, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.conv2d(x, torch.cat([self.weight, self.weight.flip(3)])).mean((2, 3))
+
+
+def test_a_kernel_made_of_others_is_a_constant_in_the_file() -> None:
+    from framework.export.traced import folded
+
+    made = Reflected()
+    module, example = folded(made, metadata(in_channels=1))
+    called = {str(node.target) for node in module.graph.nodes if node.op == "call_function"}  # type: ignore[union-attr]
+    assert not any("flip" in target or "cat" in target for target in called)
+    assert module(example).shape == (1, 10)
+    assert made.weight.requires_grad
+    content = FORMATS["executorch"].write(made, metadata(in_channels=1))
+    assert b"aten::flip" not in content and b"XnnpackBackend" in content
+
+
+def test_a_litert_file_says_what_it_takes_and_micro_computes_the_same() -> None:
+    from tflite_micro.python.tflite_micro import runtime
+
+    from framework.export.litert import read_metadata
+
+    torch.manual_seed(0)
+    made = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)).eval()
+    content = FORMATS["litert"].write(made, metadata(in_channels=1))
+    said = read_metadata(content)
+    assert said["class_names"] == metadata().class_names
+    assert said["input"] == "images: float32 (1, 1, 32, 32), 1 channels, from 0 to 1; it normalises them"
+    pixels = torch.from_numpy(images(1, channels=1)).permute(0, 3, 1, 2).contiguous() / 255
+    interpreter = runtime.Interpreter.from_bytes(content)
+    interpreter.set_input(pixels.numpy(), 0)
+    interpreter.invoke()
+    np.testing.assert_allclose(interpreter.get_output(0), FORMATS["litert"].read(content)(pixels), atol=1e-5)
+
+
+def test_an_executorch_file_says_what_it_takes() -> None:
+    from executorch.runtime import Runtime
+
+    made = nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    content = FORMATS["executorch"].write(made, metadata(in_channels=1))
+    (said,) = Runtime.get().load_program(content).load_method("metadata").execute([])
+    assert json.loads(json.loads(said)["class_names"]) == metadata().class_names
+
+
+class Spectral(nn.Module):
+    """An operator that neither format has."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.eigvals(x[:, 0]).real
+
+
+@pytest.mark.parametrize("name", FOR_DEVICES)
+def test_a_network_beyond_the_format_is_refused(name: str) -> None:
+    with pytest.raises(EmberfieldError, match="the network cannot be expressed in"):
+        FORMATS[name].write(Spectral(), metadata())
+
+
+def test_the_command_writes_a_checked_file(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "rgb.npz", x_train=rgb, y_train=np.arange(20), x_test=rgb, y_test=np.arange(20))
+    named = ("export", "--arch", "c1c2c3c40", "--pretrained", "--format", "litert", "--data", tmp_path / "rgb.npz")
+    done = run(*named, "--out", tmp_path / "network.tflite")
+    assert done.exit_code == 0, done.output
+    assert "equal predictions 20 of 20" in done.output
