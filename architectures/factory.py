@@ -1,13 +1,12 @@
 """Networks created by name: options checked first, weights new or pretrained."""
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
-from architectures.layer_names import find_layer, layer_name
+from architectures.layer_names import find_layer, layer_name, nearest
 from architectures.pretrained import PretrainedWeights, architecture_of, pretrained_weights
 from architectures.registry import ArchitectureError, Builder, find, options, signature
 
@@ -88,8 +87,7 @@ def _check_options(name: str, builder: Builder, given: dict[str, Any]) -> None:
     parameters = _parameters(builder)
     for option in given:
         if option not in parameters and not _takes_any(builder):
-            near = difflib.get_close_matches(option, parameters, n=1)
-            hint = f", did you mean {near[0]!r}?" if near else "."
+            hint = nearest(option, parameters)
             needs = f" {CALLED}" if option in ("num_classes", "in_channels") else ""
             raise ArchitectureError(f"{name!r} has no option {option!r}{hint} Valid: {', '.join(parameters)}.{needs}")
     try:

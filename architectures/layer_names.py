@@ -1,7 +1,7 @@
 """Normalisations and activations by name, for the options of an architecture that take one."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from architectures.primitives import ACTIVATIONS, NORMS, Activation, Norm
@@ -23,10 +23,14 @@ def find_layer(option: str, annotation: Any, value: Any) -> Any:
     if not layers or not isinstance(value, str):
         return value
     if value not in layers:
-        near = difflib.get_close_matches(value, layers, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else "."
-        raise ValueError(f"unknown {option} {value!r}{hint} Valid: {', '.join(layers)}")
+        raise ValueError(f"unknown {option} {value!r}{nearest(value, layers)} Valid: {', '.join(layers)}")
     return layers[value]
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """How a message goes on behind a name that does not exist: with the nearest one that does, if any is near."""
+    near = difflib.get_close_matches(name, valid, n=1)
+    return f", did you mean {near[0]!r}?" if near else "."
 
 
 def layer_name(value: Any) -> Any:

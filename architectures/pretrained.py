@@ -23,48 +23,33 @@ FOLDER = Path(__file__).resolve().parents[1] / "weights"
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """The architecture, the SHA-256 of the file, and the accuracy on the test images, from 0 to 1."""
+    """The SHA-256 of the file, and the accuracy on the test images, from 0 to 1."""
 
-    architecture: str
     sha256: str
     test_accuracy: float
 
 
 PRETRAINED: Mapping[str, Published] = {
     "c1c2c3c40": Published(
-        architecture="c1c2c3c40",
-        sha256="2b90e89a40c60884e457cb13dd7187db1a463e1ee1bd2e5b0ffddde75e11891e",
-        test_accuracy=0.8893,
+        sha256="2b90e89a40c60884e457cb13dd7187db1a463e1ee1bd2e5b0ffddde75e11891e", test_accuracy=0.8893
     ),
     "c1c2c3c40_gated_mirror": Published(
-        architecture="c1c2c3c40_gated_mirror",
-        sha256="7fcd4aa04d4ac928cb910645d3b4a641ce8406fe8fd5f24be92d8815d93ffa4e",
-        test_accuracy=0.9570,
+        sha256="7fcd4aa04d4ac928cb910645d3b4a641ce8406fe8fd5f24be92d8815d93ffa4e", test_accuracy=0.9570
     ),
     "c1c2c3c40_gated_mirror_small": Published(
-        architecture="c1c2c3c40_gated_mirror_small",
-        sha256="a8698fee475bd85d1da50665544f8183e90bc7309e45247cafc25895d45d7359",
-        test_accuracy=0.9518,
+        sha256="a8698fee475bd85d1da50665544f8183e90bc7309e45247cafc25895d45d7359", test_accuracy=0.9518
     ),
     "c1c2c3c40_mirror": Published(
-        architecture="c1c2c3c40_mirror",
-        sha256="a3845fd5ba853ea4c70e1c600712345273c96d8a8def6a60be9bf1619ca3aedd",
-        test_accuracy=0.9480,
+        sha256="a3845fd5ba853ea4c70e1c600712345273c96d8a8def6a60be9bf1619ca3aedd", test_accuracy=0.9480
     ),
     "c1c2c3c40_mirror.seed_1": Published(
-        architecture="c1c2c3c40_mirror",
-        sha256="0b706ffef95075c9265a5fed2029027ebf18ea19ada1cf2b348110b6089254a3",
-        test_accuracy=0.9475,
+        sha256="0b706ffef95075c9265a5fed2029027ebf18ea19ada1cf2b348110b6089254a3", test_accuracy=0.9475
     ),
     "c1c2c3c40_mirror.seed_2": Published(
-        architecture="c1c2c3c40_mirror",
-        sha256="7a20e0501fb9439868e97d30855eef84239e0e2b6f4a345061bb129d6a13e9bc",
-        test_accuracy=0.9480,
+        sha256="7a20e0501fb9439868e97d30855eef84239e0e2b6f4a345061bb129d6a13e9bc", test_accuracy=0.9480
     ),
     "c1c2c3c40_quick": Published(
-        architecture="c1c2c3c40_quick",
-        sha256="b2c96d3ec7fa84e60216c8f8178aef3cbd33e11b4253738b4038f834b55e3a97",
-        test_accuracy=0.9228,
+        sha256="b2c96d3ec7fa84e60216c8f8178aef3cbd33e11b4253738b4038f834b55e3a97", test_accuracy=0.9228
     ),
 }
 """By name; the file is `weights/<name>.safetensors`."""
@@ -101,7 +86,7 @@ class PretrainedWeights:
 
 def architecture_of(name: str) -> str:
     """The architecture of a name in PRETRAINED; any other name is returned as it is."""
-    return PRETRAINED[name].architecture if name in PRETRAINED else name
+    return name.partition(".")[0] if name in PRETRAINED else name
 
 
 def pretrained_weights(name: str) -> PretrainedWeights:

@@ -4,7 +4,6 @@ A package adds its own by the entry-point group `emberfield.architectures`, whos
 `name = package.module:callable`. The models of a library are named `library:model`.
 """
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -17,7 +16,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from torch import nn
 
-from architectures.layer_names import layer_name, named_layers
+from architectures.layer_names import layer_name, named_layers, nearest
 
 GROUP = "emberfield.architectures"
 
@@ -155,10 +154,8 @@ def find(name: str) -> Builder:
     if re.fullmatch(r"[\w.]+:[\w.]+", name):
         _make_current_folder_importable()
         return _load(EntryPoint(name=name, value=name, group=GROUP))
-    near = difflib.get_close_matches(name, names(), n=1)
-    hint = f", did you mean {near[0]!r}?" if near else "."
     raise ArchitectureError(
-        f"unknown architecture {name!r}{hint} Valid: {', '.join(names())}, "
+        f"unknown architecture {name!r}{nearest(name, names())} Valid: {', '.join(names())}, "
         f"{''.join(f'{library}:MODEL, ' for library in libraries())}or package.module:callable"
     )
 

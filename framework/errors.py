@@ -10,66 +10,50 @@ class EmberfieldError(ValueError):
 
     exit_code: int = 2
 
+    def __init_subclass__(cls, exit_code: int | None = None) -> None:
+        super().__init_subclass__()
+        cls.exit_code = cls.exit_code if exit_code is None else exit_code
 
-class DataError(EmberfieldError):
+
+class DataError(EmberfieldError, exit_code=3):
     """Images or labels that are missing, damaged or of the wrong shape: exit code 3."""
 
-    exit_code = 3
 
-
-class RunDirectoryError(EmberfieldError):
+class RunDirectoryError(EmberfieldError, exit_code=4):
     """A run directory that is in use, unwritable, or belongs to another experiment: exit code 4."""
 
-    exit_code = 4
 
-
-class CheckpointError(EmberfieldError):
+class CheckpointError(EmberfieldError, exit_code=5):
     """A checkpoint that is missing, damaged, or of another architecture: exit code 5."""
-
-    exit_code = 5
 
 
 class UnreadableError(CheckpointError):
     """A checkpoint that may be whole but cannot be read, as without permission: exit code 5."""
 
 
-class DeviceError(EmberfieldError):
+class DeviceError(EmberfieldError, exit_code=6):
     """A device that is not there, or libraries that are missing or do not fit each other: exit code 6."""
 
-    exit_code = 6
 
-
-class NonFiniteError(EmberfieldError):
+class NonFiniteError(EmberfieldError, exit_code=7):
     """A loss or gradient that is not finite, found before the optimizer step: exit code 7."""
 
-    exit_code = 7
 
-
-class ConstraintError(EmberfieldError):
+class ConstraintError(EmberfieldError, exit_code=8):
     """A network that breaks what the recipe declares of it: exit code 8."""
 
-    exit_code = 8
 
-
-class SaveError(EmberfieldError):
+class SaveError(EmberfieldError, exit_code=9):
     """A checkpoint or a result that could not be written, as on a full disk: exit code 9."""
 
-    exit_code = 9
 
-
-class DifferenceError(EmberfieldError):
+class DifferenceError(EmberfieldError, exit_code=10):
     """Two runs, or two forms of a network, that should be equal and are not: exit code 10."""
 
-    exit_code = 10
 
-
-class WorkerError(EmberfieldError):
+class WorkerError(EmberfieldError, exit_code=11):
     """A worker process that was killed, or cannot be started: exit code 11. The run can be resumed."""
 
-    exit_code = 11
 
-
-class StoppedError(EmberfieldError):
+class StoppedError(EmberfieldError, exit_code=75):
     """A run that a signal stopped, to be resumed: exit code 75, the one that sysexits.h calls a temporary failure."""
-
-    exit_code = 75

@@ -82,8 +82,7 @@ def load_model(
     except Exception as error:  # options out of a file can be anything
         raise CheckpointError(f"the network of {source} cannot be made: {error}") from error
     load_weights(network, reported_weights(checkpoint), str(source))
-    place(network, device)
-    return LoadedModel(network.eval(), metadata, device, source)
+    return LoadedModel(place(network, device).eval(), metadata, device, source)
 
 
 def load_pretrained(networks: Networks, name: str, device: torch.device) -> LoadedModel:
@@ -91,8 +90,7 @@ def load_pretrained(networks: Networks, name: str, device: torch.device) -> Load
     weights = networks.pretrained_weights(name)
     metadata = ModelMetadata.parse(weights.description, str(weights.path))
     network = networks.create(name, num_classes=len(metadata.class_names), pretrained=True)
-    place(network, device)
-    return LoadedModel(network.eval(), metadata, device, weights.path)
+    return LoadedModel(place(network, device).eval(), metadata, device, weights.path)
 
 
 def load_named(

@@ -22,7 +22,8 @@ def checkpoint_paths(run: RunDirectory) -> list[Path]:
         found = list(run.checkpoints.iterdir()) if run.checkpoints.is_dir() else []
     except OSError as error:
         raise UnreadableError(f"{run.checkpoints} cannot be read: {error.strerror}") from error
-    return sorted((path for path in found if re.fullmatch(r"step-\d{9,}\.pt", path.name)), key=_step, reverse=True)
+    steps = {path: match[1] for path in found if (match := re.fullmatch(r"step-(\d{9,})\.pt", path.name))}
+    return sorted(steps, key=lambda path: int(steps[path]), reverse=True)
 
 
 def latest_checkpoint(run: RunDirectory) -> tuple[Path, dict[str, Any]] | None:
@@ -135,7 +136,3 @@ class CheckpointManager:
             self._best_is_due = False
         write_checkpoint(self.run, step, content, self.keep)
         self._saved_step = step
-
-
-def _step(path: Path) -> int:
-    return int(path.stem.removeprefix("step-"))

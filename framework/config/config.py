@@ -8,18 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from framework.config import sections
 from framework.config.declaration import as_declared, unknown
 from framework.config.renamed import in_sections, renamed_setting, upgraded
-from framework.config.sections import (
-    AugmentationConfig,
-    ConstraintsConfig,
-    DataConfig,
-    MachineConfig,
-    NetworkConfig,
-    OptimizationConfig,
-    SafetyConfig,
-    TrainingConfig,
-)
 from framework.errors import EmberfieldError
 
 
@@ -27,14 +18,14 @@ from framework.errors import EmberfieldError
 class Config:
     """Everything that a run is made of."""
 
-    data: DataConfig = field(default_factory=DataConfig)
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    safety: SafetyConfig = field(default_factory=SafetyConfig)
-    machine: MachineConfig = field(default_factory=MachineConfig)
+    data: sections.DataConfig = field(default_factory=sections.DataConfig)
+    network: sections.NetworkConfig = field(default_factory=sections.NetworkConfig)
+    constraints: sections.ConstraintsConfig = field(default_factory=sections.ConstraintsConfig)
+    augmentation: sections.AugmentationConfig = field(default_factory=sections.AugmentationConfig)
+    optimization: sections.OptimizationConfig = field(default_factory=sections.OptimizationConfig)
+    training: sections.TrainingConfig = field(default_factory=sections.TrainingConfig)
+    safety: sections.SafetyConfig = field(default_factory=sections.SafetyConfig)
+    machine: sections.MachineConfig = field(default_factory=sections.MachineConfig)
 
     def updated(self, changes: Mapping[str, Any]) -> "Config":
         """A copy with fields changed by their own names, whatever section they stand in.
@@ -45,13 +36,13 @@ class Config:
         for name in changes:
             if name not in known:
                 raise EmberfieldError(renamed_setting(name) or unknown("setting", name, known))
-        sections = {
+        changed_sections = {
             section.name: dataclasses.replace(
                 getattr(self, section.name), **{k: v for k, v in changes.items() if known[k] == section.name}
             )
             for section in dataclasses.fields(self)
         }
-        return Config(**sections)
+        return Config(**changed_sections)
 
     def to_json(self) -> str:
         """The configuration as an indented JSON object of sections."""

@@ -4,6 +4,7 @@
 so an option needs no prefix. Nothing heavy is imported: the command line answers `--help` from here.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from framework.seeding import LARGEST_SEED
 
 FITS = ("stretch", "crop", "pad")
 """What may become of images that are not square."""
+
+constraint = functools.partial(setting, resumable=True)
+"""Declares a setting that judges what is computed and does not change it, so it may differ on a resume."""
 
 
 @section
@@ -67,45 +71,38 @@ class NetworkConfig:
 class ConstraintsConfig:
     """Constraints: what is declared of the network, checked on the operations that it executes, before training.
 
-    They judge what is computed and do not change it, so they may differ on a resume. None and () declare nothing.
-    `min_accuracy` is judged by the test, after the training.
+    None and () declare nothing. `min_accuracy` is judged by the test, after the training.
     """
 
-    max_params: int | None = setting(None, "at most so many parameters", min=0, resumable=True)
-    max_multiply_adds: int | None = setting(None, "at most so many multiply-adds of one image", min=0, resumable=True)
-    min_receptive_field: int | None = setting(
-        None,
-        "a receptive field of at least so many pixels along both axes, at the last feature map",
-        min=0,
-        resumable=True,
+    max_params: int | None = constraint(None, "at most so many parameters", min=0)
+    max_multiply_adds: int | None = constraint(None, "at most so many multiply-adds of one image", min=0)
+    min_receptive_field: int | None = constraint(
+        None, "a receptive field of at least so many pixels along both axes, at the last feature map", min=0
     )
-    min_coverage: float | None = setting(
-        None, "the least share of the pixels that can reach the output", min=0.0, max=1.0, resumable=True
+    min_coverage: float | None = constraint(
+        None, "the least share of the pixels that can reach the output", min=0.0, max=1.0
     )
-    strided_convs: int | None = setting(None, "exactly so many strided convolutions", min=0, resumable=True)
-    strided_kernel: int | None = setting(
-        None, "the height and width of every strided convolution's kernel, in pixels", min=1, resumable=True
+    strided_convs: int | None = constraint(None, "exactly so many strided convolutions", min=0)
+    strided_kernel: int | None = constraint(
+        None, "the height and width of every strided convolution's kernel, in pixels", min=1
     )
-    requires: tuple[str, ...] = setting(
+    requires: tuple[str, ...] = constraint(
         (),
         "layers that have to be there, as a JSON list that replaces the recipe's",
         choices=("depthwise_separable", "dilated", "global_average_pooling"),
-        resumable=True,
     )
-    forbids: tuple[str, ...] = setting(
+    forbids: tuple[str, ...] = constraint(
         (),
         "layers that must not be there, as a JSON list that replaces the recipe's; pooling is any but the global one",
         choices=("max_pooling", "pooling", "strides"),
-        resumable=True,
     )
-    min_accuracy: float | None = setting(
+    min_accuracy: float | None = constraint(
         None,
         "the least share of the test images that are to be classified right: judged after the training, and reported",
         min=0.0,
         max=1.0,
-        resumable=True,
     )
-    no_constraints: bool = setting(False, "train even a network that breaks its constraints", resumable=True)
+    no_constraints: bool = constraint(False, "train even a network that breaks its constraints")
 
 
 @section

@@ -1,6 +1,5 @@
 """Images in arrays, by the names that Keras uses: of a file, of a download, or in memory."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from framework.data.image_data import Arrays, ImageData, Images, Labels
-from framework.data.preprocessing import Preprocessing, fit_images, resizing
+from framework.data.preprocessing import Preprocessing, fit_images, log_resizing
 from framework.errors import DataError
-from framework.run.environment import process_rank
-
-logger = logging.getLogger(__name__)
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 
@@ -41,9 +37,7 @@ def from_arrays(
     data = ImageData(name, images["x_train"], labels["y_train"], images["x_test"], labels["y_test"], classes)
     resized = sum(len(array) for split, array in given.items() if array is not images[split])
     not_square = sum(len(array) for array in given.values() if array.shape[1] != array.shape[2])
-    said = resizing(sum(map(len, given.values())), resized, not_square, preprocessing)
-    if said and process_rank() == 0:
-        logger.info("%s: %s", name, said)
+    log_resizing(name, sum(map(len, given.values())), resized, not_square, preprocessing)
     return data
 
 

@@ -103,15 +103,16 @@ def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world
     augmentation = build_augmentation(config.augmentation.transforms, [255 * mean for mean in statistics.mean])
     spread = trained[:: -(-len(trained) // TRIED)]
     require_same_format(augmentation, [np.array(data.train_images[index]) for index in spread])
-    mixing = config.augmentation
+    settings = config.augmentation
+    mixing: list[CutMix | Mixup] = [CutMix(settings.cutmix), Mixup(settings.mixup, settings.mixup_alpha)]
     training = TrainingImages(
         images=data.train_images,
         labels=data.train_labels,
         indices=trained,
         seed=config.training.seed,
         augment=augmentation,
-        cutmix=CutMix(mixing.cutmix, data.num_classes) if mixing.cutmix else None,
-        mixup=Mixup(mixing.mixup, mixing.mixup_alpha, data.num_classes) if mixing.mixup else None,
+        classes=data.num_classes,
+        mixing=[mix for mix in mixing if mix.p],
     )
     sampler = TrainingSampler(
         indices=trained,

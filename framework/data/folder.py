@@ -15,7 +15,7 @@ import numpy as np
 from framework.data.folder_listing import list_folder
 from framework.data.image_data import ImageData, Images, Labels
 from framework.data.image_file import decode_image
-from framework.data.preprocessing import Preprocessing, fit_image, resizing
+from framework.data.preprocessing import Preprocessing, fit_image, log_resizing
 from framework.data.tiny_imagenet import is_tiny_imagenet, list_tiny_imagenet
 from framework.errors import DataError
 from framework.run.environment import process_rank
@@ -50,12 +50,10 @@ def load_folder(path: Path, preprocessing: Preprocessing, cache: Path, *, name: 
     training, classes = len(splits[1]), tuple(map(as_text, listing.classes))
     held_out = np.arange(training - listing.held_out, training) if listing.held_out else None
     data = ImageData(name or as_text(path.name), *splits, classes, held_out=held_out, note=listing.note)
-    if process_rank() == 0:
-        if warning := listing.warning(path):
-            logger.warning("%s", warning)
-        images = len(data.train_labels) + len(data.test_labels)
-        if said := resizing(images, counts["resized"], counts["not_square"], preprocessing):
-            logger.info("%s: %s", data.name, said)
+    if (warning := listing.warning(path)) and process_rank() == 0:
+        logger.warning("%s", warning)
+    images = len(data.train_labels) + len(data.test_labels)
+    log_resizing(data.name, images, counts["resized"], counts["not_square"], preprocessing)
     return data
 
 

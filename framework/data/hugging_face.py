@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,9 @@ import numpy as np
 from framework.data.arrays import from_arrays
 from framework.data.image_data import ImageData, Images, Labels
 from framework.data.image_file import decode_bytes
-from framework.data.preprocessing import Preprocessing, fit_image, resizing
+from framework.data.preprocessing import Preprocessing, fit_image, log_resizing
 from framework.data.splits import assign_splits, draw_test_split
 from framework.errors import DataError
-from framework.run.environment import process_rank
-
-logger = logging.getLogger(__name__)
 
 LABELS = ("label", "fine_label", "labels")
 """What the column of the classes may be called where several could be meant."""
@@ -121,8 +117,7 @@ def _decoded(path: Path, contents: Sequence[bytes], preprocessing: Preprocessing
     if len(set(shapes)) > 1:
         size = preprocessing.size
         resized, not_square = sum(shape[:2] != (size, size) for shape in shapes), sum(h != w for h, w, _ in shapes)
-        if (said := resizing(len(images), resized, not_square, preprocessing)) and process_rank() == 0:
-            logger.info("%s: %s", path.name, said)
+        log_resizing(path.name, len(images), resized, not_square, preprocessing)
         images = [fit_image(image, preprocessing) for image in images]
     return np.stack(images)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from framework.data.image_data import Images, Labels
@@ -10,7 +11,6 @@ from framework.data.memory_map import gather
 from framework.data.rendering import Batch, DeviceRenderer, ImageRenderer, TrainingImages
 from framework.data.sampler import TrainingSampler
 from framework.data.worker_pool import WorkerPool
-from framework.seeding import epoch_order
 
 AHEAD = 2
 """Batches that a worker is asked for before they are needed."""
@@ -75,18 +75,13 @@ class DeviceLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         """One batch a step."""
-        sampler, render = self.sampler, DeviceRenderer(self.images, self.device)
-        indices = torch.from_numpy(sampler.indices).to(self.device)
-        step = self.start
+        render, step = DeviceRenderer(self.images, self.device), self.start
         while step < self.stop:
-            epoch, first = divmod(step, sampler.epoch_length)
-            if step == self.start or first == 0:
-                order = torch.tensor(epoch_order(sampler.seed, epoch, len(indices)), device=self.device)
-                visited = torch.split(indices[order], sampler.batch_size)
-            steps = min(self.at_once, sampler.epoch_length - first, self.stop - step)
-            own = [batch[sampler.rank :: sampler.world_size] for batch in visited[first : first + steps]]
-            made = render(torch.cat(own), epoch)
-            yield from zip(*(torch.split(tensor, len(own[0])) for tensor in made), strict=True)
+            epoch, first = divmod(step, self.sampler.epoch_length)
+            steps = min(self.at_once, self.sampler.epoch_length - first, self.stop - step)
+            samples = np.concatenate([self.sampler.own_samples(step + ahead) for ahead in range(steps)])
+            made = render(torch.from_numpy(samples).to(self.device, non_blocking=True), epoch)
+            yield from zip(*(tensor.chunk(steps) for tensor in made), strict=True)
             step += steps
 
 

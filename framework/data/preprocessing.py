@@ -1,12 +1,17 @@
 """From an image of any size to a square of a network's size: the one way of training, evaluation and prediction."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from framework.config.declaration import parse_color
+from framework.config.sections import FITS
 from framework.data.image_data import Images
+from framework.run.environment import process_rank
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_SIZE = 32
 """Height and width in pixels where neither the user nor the images say one."""
@@ -43,14 +48,14 @@ class Preprocessing:
 
 def fit_image(image: Images, preprocessing: Preprocessing) -> Images:
     """An image (H, W, C) as (size, size, C): averaged where it shrinks, bilinear where it grows."""
+    assert preprocessing.fit in FITS, preprocessing.fit
     height, width, channels = image.shape
     size, short, long = preprocessing.size, min(height, width), max(height, width)
-    if preprocessing.fit == "stretch" or height == width:
-        return _resized(image, size, size, shrinks=size < short)
     if preprocessing.fit == "crop":
         top, left = (height - short) // 2, (width - short) // 2
-        return _resized(image[top : top + short, left : left + short], size, size, shrinks=size < short)
-    assert preprocessing.fit == "pad", preprocessing.fit
+        image = image[top : top + short, left : left + short]
+    if preprocessing.fit != "pad" or height == width:
+        return _resized(image, size, size, shrinks=size < short)
     inner_height, inner_width = (max(1, round(side * size / long)) for side in (height, width))
     top, left = (size - inner_height) // 2, (size - inner_width) // 2
     canvas = np.full((size, size, channels), _levels(preprocessing.color, channels), np.uint8)
@@ -74,20 +79,20 @@ def composite(rgba: Images, color: Sequence[int]) -> Images:
     return ((rgba[..., :3] * alpha + under * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def resizing(images: int, resized: int, not_square: int, preprocessing: Preprocessing) -> str | None:
-    """What to say of `images`, of which so many are resized and so many not square; None if all have the size."""
-    if not resized:
-        return None
+def log_resizing(name: str, images: int, resized: int, not_square: int, preprocessing: Preprocessing) -> None:
+    """Logs, in the main process, how many of a data set's `images` are resized, if any are, and how many not square."""
+    if not resized or process_rank() != 0:
+        return
     size = preprocessing.size
-    said = f"{resized:,} of {images:,} images are resized to {size}x{size} pixels"
-    if not not_square:
-        return said
     how = {
         "stretch": "stretched: --fit crop or --fit pad would keep their proportions",
         "crop": "cropped to their middle (--fit crop)",
         "pad": f"padded with {preprocessing.background} (--fit pad)",
     }
-    return f"{said}; {not_square:,} are not square, and are {how[preprocessing.fit]}"
+    shape = f"; {not_square:,} are not square, and are {how[preprocessing.fit]}" if not_square else ""
+    logger.info(
+        "%s: %s of %s images are resized to %dx%d pixels%s", name, f"{resized:,}", f"{images:,}", size, size, shape
+    )
 
 
 def _resized(image: Images, height: int, width: int, *, shrinks: bool) -> Images:

@@ -32,7 +32,17 @@ GROUP = "emberfield.datasets"
 Reader = Callable[[Preprocessing, Path], ImageData]
 """Reads a data set, its images brought to a size by `fit_images` or `fit_image`; may keep files in the cache folder."""
 
-_READERS: dict[str, Reader] = {}
+_READERS: dict[str, Reader] = {
+    "cifar10": lambda preprocessing, cache: load_cifar("CIFAR-10", cache / "cifar10", preprocessing),
+    "cifar100": lambda preprocessing, cache: load_cifar("CIFAR-100", cache / "cifar100", preprocessing),
+    "digits": lambda preprocessing, _: load_digits(preprocessing),
+    "mnist": lambda preprocessing, cache: load_mnist("MNIST", cache / "mnist", preprocessing),
+    "fashion_mnist": lambda preprocessing, cache: load_mnist("Fashion-MNIST", cache / "fashion_mnist", preprocessing),
+    "svhn": lambda preprocessing, cache: load_svhn(cache / "svhn", preprocessing),
+    "tiny_imagenet": lambda preprocessing, cache: load_folder(
+        obtain_tiny_imagenet(cache), preprocessing, cache, name="tiny_imagenet"
+    ),
+}
 
 
 def register_dataset(name: str, reader: Reader) -> Reader:
@@ -44,20 +54,6 @@ def register_dataset(name: str, reader: Reader) -> Reader:
 def dataset_names() -> list[str]:
     """Every registered name, sorted; plug-ins are listed without being loaded."""
     return sorted({*_READERS, *(entry.name for entry in entry_points(group=GROUP))})
-
-
-register_dataset("cifar10", lambda preprocessing, cache: load_cifar("CIFAR-10", cache / "cifar10", preprocessing))
-register_dataset("cifar100", lambda preprocessing, cache: load_cifar("CIFAR-100", cache / "cifar100", preprocessing))
-register_dataset("digits", lambda preprocessing, _: load_digits(preprocessing))
-register_dataset("mnist", lambda preprocessing, cache: load_mnist("MNIST", cache / "mnist", preprocessing))
-register_dataset(
-    "fashion_mnist", lambda preprocessing, cache: load_mnist("Fashion-MNIST", cache / "fashion_mnist", preprocessing)
-)
-register_dataset("svhn", lambda preprocessing, cache: load_svhn(cache / "svhn", preprocessing))
-register_dataset(
-    "tiny_imagenet",
-    lambda preprocessing, cache: load_folder(obtain_tiny_imagenet(cache), preprocessing, cache, name="tiny_imagenet"),
-)
 
 
 def cache_folder() -> Path:

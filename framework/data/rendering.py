@@ -5,19 +5,20 @@ asked, or as whole batches on the device where the network runs. Both give the s
 of an affine transform can differ by a grey level.
 """
 
+import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from framework.data.augment import Augmentation
-from framework.data.augment.batch_transform import Params, Size, to_device
-from framework.data.augment.cutmix import CutMix, draw_cutmix
-from framework.data.augment.mixup import Mixup, draw_mixup
+from framework.data.augment.batch_transform import Params, Size, apply_where, to_device
+from framework.data.augment.cutmix import CutMix
+from framework.data.augment.mixup import Mixup
 from framework.data.image_data import Images, Labels
 from framework.data.memory_map import gather
 from framework.errors import EmberfieldError
@@ -29,64 +30,58 @@ LARGEST_SHARE = 0.5
 """The share of a GPU's free memory that the images may take before 'auto' leaves them to the CPU."""
 
 
-class Augment(Protocol):
-    """Changes one uint8 image (H, W, C), depending on nothing but the image and the keys."""
-
-    def __call__(self, image: Images, *, seed: int, epoch: int, sample: int) -> Images:
-        """The augmented image, of the same shape."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class TrainingImages:
     """All training images (N, H, W, C) and labels (N,), the `indices` trained on, and how an epoch augments them.
 
-    With `cutmix`, parts of others of the `indices` are pasted into an image, augmented too; with `mixup`, others are
-    then blended with it.
+    Each of `mixing`, one after the other, mixes others of the `indices`, augmented too, into an image, and their shares
+    into the labels, of so many `classes`.
     """
 
     images: Images
     labels: Labels
     indices: Labels
     seed: int
-    augment: Augment
-    cutmix: CutMix | None = None
-    mixup: Mixup | None = None
+    augment: Augmentation
+    classes: int
+    mixing: Sequence[CutMix | Mixup] = ()
 
     @property
     def size(self) -> Size:
         """Height and width of an image."""
         return int(self.images.shape[1]), int(self.images.shape[2])
 
-    def cutmix_params(self, epoch: int) -> Params:
-        """What `draw_cutmix` gives for an epoch, with the partners as indices into `images`."""
-        assert self.cutmix is not None
-        samples, trained = len(self.labels), len(self.indices)
-        params = draw_cutmix(self.cutmix.p, self.seed, epoch, samples=samples, trained=trained, size=self.size)
-        return params | {"partner": self.indices[params["partner"]]}
-
-    def mixing_params(self, epoch: int, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The draws of CutMix and of Mixup for an epoch, on a device; none of what there is not."""
-        cutmix = {} if self.cutmix is None else to_device(self.cutmix_params(epoch), device)
-        if self.mixup is None:
-            return cutmix, {}
-        samples, trained = len(self.labels), len(self.indices)
-        drawn = draw_mixup(self.mixup.p, self.mixup.alpha, self.seed, epoch, samples=samples, trained=trained)
-        return cutmix, to_device(drawn | {"partner": self.indices[drawn["partner"]]}, device)
+    def mixing_params(self, epoch: int, device: torch.device) -> list[dict[str, Tensor]]:
+        """What each of `mixing` draws for an epoch, on a device, with the partners as indices into `images`."""
+        drawn = [_drawn(mix, self.seed, epoch, len(self.labels), len(self.indices), self.size) for mix in self.mixing]
+        return [to_device(params | {"partner": self.indices[params["partner"]]}, device) for params in drawn]
 
     def mixed(
         self,
         samples: Tensor,
         augmented: Callable[[Tensor], Tensor],
         labels: Tensor,
-        params: tuple[dict[str, Tensor], dict[str, Tensor]],
+        params: Sequence[dict[str, Tensor]],
     ) -> Batch:
         """The batch of some samples, with what `mixing_params` gives; `augmented` gives the images of any."""
-        cutmix, mixup = params
-        if self.cutmix is None:
-            batch = augmented(samples), labels[samples]
-        else:
-            batch = self.cutmix(samples, augmented, labels, **cutmix)
-        return batch if self.mixup is None else self.mixup(samples, augmented, labels, batch, **mixup)
+        images, targets = augmented(samples), labels[samples]
+        for mix, drawn in zip(self.mixing, params, strict=True):
+            partners, parts = drawn["partner"][samples], drawn["part"][samples]
+            shares = mix.shares(parts, self.size)
+
+            def mixed(images: Tensor, partners: Tensor, parts: Tensor, mix: CutMix | Mixup = mix) -> Tensor:
+                return mix.mix(images, augmented(partners), parts)
+
+            images = apply_where(shares > 0, mixed, images, partners, parts)
+            own = targets if targets.ndim == 2 else one_hot(targets, self.classes).float()
+            targets = torch.lerp(own, one_hot(labels[partners], self.classes).float(), shares[:, None])
+        return images, targets
+
+
+@functools.lru_cache(maxsize=4)
+def _drawn(mix: CutMix | Mixup, seed: int, epoch: int, samples: int, trained: int, size: Size) -> Params:
+    """What is drawn for an epoch, kept for the steps to come."""
+    return mix.draw(seed, epoch, samples=samples, trained=trained, size=size)
 
 
 @dataclass(frozen=True)
@@ -113,28 +108,24 @@ class DeviceRenderer:
     """Renders whole batches on a device, where the images lie once, and an epoch's draws with them."""
 
     def __init__(self, source: TrainingImages, device: torch.device) -> None:
-        assert isinstance(source.augment, Augmentation)
-        self._source, self._augmentation, self._device = source, source.augment, device
+        self._source, self._device = source, device
         self._read = _reader(source.images, device)
         self._labels = torch.from_numpy(source.labels).to(device)
         self._epoch: int | None = None
         self._table: list[dict[str, Tensor]] = []
-        self._mixing: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
+        self._mixing: list[dict[str, Tensor]] = []
 
     def __call__(self, samples: Tensor, epoch: int) -> Batch:
         """Images and targets of the samples, which are on the device too."""
-        if epoch != self._epoch:
-            self._draw(epoch)
-        return self._source.mixed(samples, self._augmented, self._labels, self._mixing)
-
-    def _draw(self, epoch: int) -> None:
         source = self._source
-        table = self._augmentation.table(seed=source.seed, epoch=epoch, samples=len(source.labels), size=source.size)
-        self._table, self._epoch = [to_device(params, self._device) for params in table], epoch
-        self._mixing = source.mixing_params(epoch, self._device)
+        if epoch != self._epoch:
+            table = source.augment.table(seed=source.seed, epoch=epoch, samples=len(source.labels), size=source.size)
+            self._table, self._epoch = [to_device(params, self._device) for params in table], epoch
+            self._mixing = source.mixing_params(epoch, self._device)
+        return source.mixed(samples, self._augmented, self._labels, self._mixing)
 
     def _augmented(self, samples: Tensor) -> Tensor:
-        return self._augmentation.apply_batch(self._read(samples), self._table, samples)
+        return self._source.augment.apply_batch(self._read(samples), self._table, samples)
 
 
 def choose_augment_on(asked: str, source: TrainingImages, device: torch.device) -> str:
@@ -143,8 +134,7 @@ def choose_augment_on(asked: str, source: TrainingImages, device: torch.device) 
     'auto' is the device if every transform can run there and the images fit beside the network. Raises EmberfieldError
     if the device is asked for and a transform cannot run there.
     """
-    augment = source.augment
-    batched = isinstance(augment, Augmentation) and augment.batch_transforms is not None
+    batched = source.augment.batch_transforms is not None
     if asked == "device" and not batched:
         raise EmberfieldError(
             "augment_on is 'device', where HorizontalFlip, ShiftScaleRotate or Affine (bilinear, constant border, no "

@@ -1,10 +1,8 @@
 """A network tried on real images before anything is trained: that it gives logits, and can learn from them."""
 
 import copy
-import random
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from framework.engine.precision import autocast
 from framework.engine.training_step import LossTerm
 from framework.errors import EmberfieldError
 from framework.run.environment import fast_bfloat16
+from framework.run.process_state import isolated
 
 
 def require_trainable_network(
@@ -41,7 +40,7 @@ def require_trainable_network(
     classes, own_batch = data.data.num_classes, config.training.batch_size // processes.world_size
     low = config.machine.precision == "bfloat16" or (config.machine.precision == "auto" and fast_bfloat16(device))
     for precision in ("float32", "bfloat16") if low else ("float32",):
-        with _generators_kept(device), autocast(device, precision):
+        with isolated(), autocast(device, precision):
             tried = _copy(network)
             unused = try_training(tried, pixels, classes, loss_terms)
             if unused and processes.world_size > 1:
@@ -61,7 +60,19 @@ def try_training(network: nn.Module, pixels: Tensor, classes: int, loss_terms: S
     It changes the network's mode, gradients and buffers. Raises EmberfieldError for an output other than logits
     (N, classes), and where nothing learns from them.
     """
-    return _without_gradient(network, _logits(network.train(), pixels, classes), loss_terms)
+    logits = _logits(network.train(), pixels, classes)
+    labels = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
+    total = nn.functional.cross_entropy(logits.float(), labels)
+    for term in loss_terms:
+        total = total + term(network, logits.float(), labels)
+    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+    if not trained or not total.requires_grad:
+        raise EmberfieldError("the network cannot learn: its output depends on no parameter that takes a gradient")
+    try:
+        torch.autograd.backward(total)
+    except Exception as error:
+        raise EmberfieldError(f"the network has no backward pass: {_reason(error)}") from error
+    return [name for name, parameter in trained.items() if parameter.grad is None]
 
 
 def _copy(network: nn.Module) -> nn.Module:
@@ -107,22 +118,6 @@ def _runs(network: nn.Module, pixels: Tensor) -> bool:
     return True
 
 
-def _without_gradient(network: nn.Module, logits: Tensor, loss_terms: Sequence[LossTerm]) -> list[str]:
-    """The names of the parameters to train that a backward pass leaves without a gradient."""
-    labels = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
-    total = nn.functional.cross_entropy(logits.float(), labels)
-    for term in loss_terms:
-        total = total + term(network, logits.float(), labels)
-    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-    if not trained or not total.requires_grad:
-        raise EmberfieldError("the network cannot learn: its output depends on no parameter that takes a gradient")
-    try:
-        torch.autograd.backward(total)
-    except Exception as error:
-        raise EmberfieldError(f"the network has no backward pass: {_reason(error)}") from error
-    return [name for name, parameter in trained.items() if parameter.grad is None]
-
-
 def _require_single_image(network: nn.Module, pixels: Tensor, classes: int, world_size: int) -> None:
     try:
         _logits(network, pixels, classes)
@@ -141,15 +136,3 @@ def _reason(error: Exception) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(packages)]
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {said[0].rstrip('.')}{where}"
-
-
-@contextmanager
-def _generators_kept(device: torch.device) -> Iterator[None]:
-    """Leaves the global generators of torch, NumPy and Python as they were."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - a network may draw from it
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002

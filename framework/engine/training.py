@@ -14,7 +14,6 @@ from framework.checkpoint.metadata import ModelMetadata
 from framework.checkpoint.training_state import EpochSums, Stateful, TrainingState
 from framework.config import Config
 from framework.data.data_module import DataModule
-from framework.data.statistics import Statistics
 from framework.distributed import SINGLE_PROCESS, ProcessGroup
 from framework.engine.cuda_graph import cuda_graphed
 from framework.engine.epoch import make_early_stopping
@@ -85,12 +84,11 @@ def make_training(
         network,
         optimizer,
         config,
-        statistics=data.statistics,
+        data,
         device=device,
         precision=metadata.precision,
         teacher=teacher,
         loss_terms=extensions.loss_terms,
-        weights=_class_weights(config, data),
         processes=processes,
     )
     ema = make_ema(network, config.training.ema_decay, total_steps)
@@ -137,30 +135,25 @@ def _attach_handlers(state: TrainingState, data: DataModule, extensions: Extensi
             state.handlers[name] = handler
 
 
-def _class_weights(config: Config, data: DataModule) -> list[float] | None:
-    labels = data.data.train_labels[data.sampler.indices]
-    return class_weights(config.optimization.class_weights, labels, data.data.num_classes)
-
-
 def training_step(
     network: nn.Module,
     optimizer: Optimizer,
     config: Config,
+    data: DataModule,
     *,
-    statistics: Statistics,
     device: torch.device,
     precision: str,
     teacher: Teacher | None,
     loss_terms: Sequence[LossTerm],
     processes: ProcessGroup,
-    weights: Sequence[float] | None = None,
 ) -> Step:
     """One step as the configuration has it: in parallel over the `processes`, compiled, or on a GPU as a CUDA graph.
 
-    `weights` are those of the classes in the cross entropy.
-
-    Raises EmberfieldError where torch.compile is asked for and there is no C++ compiler.
+    Raises EmberfieldError for class weights that do not fit the data, and where torch.compile is asked for and there is
+    no C++ compiler.
     """
+    labels = data.data.train_labels[data.sampler.indices]
+    weights = class_weights(config.optimization.class_weights, labels, data.data.num_classes)
     forward = processes.parallel(network, device)
     if config.machine.compile:
         require_compiler()
@@ -173,7 +166,7 @@ def training_step(
             None if weights is None else torch.tensor(weights, device=device),
             label_smoothing=config.optimization.label_smoothing,
         ),
-        statistics=statistics,
+        statistics=data.statistics,
         device=device,
         context=functools.partial(forward_pass, device, precision, config.machine.plain_ops),
         clip_norm=config.optimization.clip_norm,

@@ -60,10 +60,7 @@ def mirrored(images: Tensor, size: tuple[int, int]) -> Tensor:
 
     The multiple is odd, so that the image itself stays in the middle.
     """
-    for axis, least in ((2, size[0]), (3, size[1])):
-        length = images.shape[axis]
-        copies = 1 + 2 * max(0, -(-(least - length) // (2 * length)))
-        flipped = images.flip(axis)
-        middle = copies // 2
-        images = torch.cat([images if (n - middle) % 2 == 0 else flipped for n in range(copies)], axis)
-    return images
+    sides = zip(images.shape[2:], size, strict=True)
+    margins = [max(0, -(-(least - side) // (2 * side))) * side for side, least in sides]
+    padded = np.pad(images.cpu().numpy(), [(0, 0), (0, 0), *((each, each) for each in margins)], "symmetric")
+    return torch.from_numpy(padded).to(images.device)

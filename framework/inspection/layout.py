@@ -110,7 +110,4 @@ def _once(layout: Layout) -> Layout:
     """An axis that occurs twice pairs positions with each other: neither dimension is one of positions any more."""
     found = [factor.axis for dimension in layout for factor in dimension if factor.axis is not None]
     twice = {axis for axis in found if found.count(axis) > 1}
-    return tuple(
-        tuple(Factor(f.size) if f.axis in twice else f for f in dimension) if twice else dimension
-        for dimension in layout
-    )
+    return tuple(tuple(Factor(f.size) if f.axis in twice else f for f in dimension) for dimension in layout)

@@ -83,8 +83,9 @@ def pad(operation: Operation, layouts: Layouts) -> Result:
     return moved(operation, layouts, {place: read for place, read in taps.items() if old[place] != new[place]})
 
 
-def _rules() -> dict[str, Callable[[Operation, Layouts], Result]]:
-    table: dict[Callable[[Operation, Layouts], Result], str] = {
+_RULES: dict[str, Callable[[Operation, Layouts], Result]] = {
+    name: rule
+    for rule, names in {
         convolution: "convolution",
         pooling: "max_pool2d max_pool2d_with_indices avg_pool2d",
         adaptive_pooling: "_adaptive_avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d",
@@ -102,11 +103,9 @@ def _rules() -> dict[str, Callable[[Operation, Layouts], Result]]:
         tensors.select: "select unbind",
         tensors.cat: "cat stack",
         pad: "constant_pad_nd reflection_pad2d replication_pad2d",
-    }
-    return {name: rule for rule, names in table.items() for name in names.split()}
-
-
-_RULES = _rules()
+    }.items()
+    for name in names.split()
+}
 # those that ATen does not mark as pointwise, or that are pointwise up to a broadcast
 _ELEMENTWISE = frozenset(
     {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -10,9 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from framework.data.augment.batch_transform import Params, Size, apply_where, fill_values
-
-LINEAR, CONSTANT = 1, 0
-"""OpenCV's numbers for bilinear interpolation and a constant border."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Affine:
     def of(cls, transform: Any) -> "Affine | None":
         """What stands for an albumentations transform, None for a form that is not covered."""
         sheared = any(limit != 0 for axis in "xy" for limit in transform.shear[axis])
-        other = transform.interpolation != LINEAR or transform.border_mode != CONSTANT
+        other = transform.interpolation != cv2.INTER_LINEAR or transform.border_mode != cv2.BORDER_CONSTANT
         return None if sheared or other or transform.fit_output or transform.balanced_scale else cls(transform)
 
     def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Params:

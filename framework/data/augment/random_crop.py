@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from framework.data.augment.batch_transform import Params, Size, fill_values
-
-CONSTANT = 0
-"""OpenCV's number for a constant border."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Pad:
     def of(cls, transform: Any) -> "Pad | None":
         """What stands for an albumentations transform, None for a form that is not covered."""
         centred = getattr(transform, "position", "center") == "center"
-        return cls(transform) if centred and transform.border_mode == CONSTANT and transform.p == 1 else None
+        return cls(transform) if centred and transform.border_mode == cv2.BORDER_CONSTANT and transform.p == 1 else None
 
     def margins(self, size: Size) -> tuple[int, int, int, int]:
         """Those at the top, bottom, left and right of an image, in pixels."""

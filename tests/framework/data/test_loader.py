@@ -13,7 +13,7 @@ from framework.data.rendering import Batch
 from tests.framework.data.training_images import keyed_images, noise_images, sampler_of
 
 CPU = torch.device("cpu")
-CUTMIX = CutMix(0.5, classes=10)
+CUTMIX = CutMix(0.5)
 
 
 def assert_equal(found: Iterable[Batch], expected: Iterable[Batch]) -> None:
@@ -32,7 +32,7 @@ def test_a_batch_is_a_function_of_its_step() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_nothing(workers: int) -> None:
-    images = keyed_images(cutmix=CutMix(0.5, classes=5))
+    images = keyed_images(mixing=[CUTMIX])
     alone = WorkerLoader(images, sampler_of(images), 4, 15, 0)
     helped = WorkerLoader(images, sampler_of(images), 4, 15, workers)
     assert len(alone) == len(helped) == 11
@@ -47,7 +47,7 @@ def test_a_spawned_process_draws_the_same() -> None:
 
 
 def test_a_device_loader_can_start_at_any_step() -> None:
-    images = noise_images(cutmix=CUTMIX)
+    images = noise_images(mixing=[CUTMIX])
     sampler = sampler_of(images, 20)
     whole = list(DeviceLoader(images, sampler, CPU, 0, 25))
     for start in (1, sampler.epoch_length - 1, sampler.epoch_length, 19):
@@ -58,7 +58,7 @@ def test_a_device_loader_can_start_at_any_step() -> None:
 
 @pytest.mark.parametrize("at_once", [2, 5, 100])
 def test_batches_made_together_are_those_made_one_by_one(at_once: int) -> None:
-    images = noise_images(cutmix=CUTMIX)
+    images = noise_images(mixing=[CUTMIX])
     sampler = sampler_of(images, 20)
     together = DeviceLoader(images, sampler, CPU, 3, 25, at_once=at_once)
     assert_equal(together, DeviceLoader(images, sampler, CPU, 3, 25, at_once=1))

@@ -1,9 +1,11 @@
 """Images of any size as squares: what is kept, what is cut off, what is added."""
 
+import logging
+
 import numpy as np
 import pytest
 
-from framework.data.preprocessing import Preprocessing, composite, fit_image, fit_images, resizing
+from framework.data.preprocessing import Preprocessing, composite, fit_image, fit_images, log_resizing
 
 STRIPES = np.repeat(np.array([10, 10, 90, 90, 90, 90, 200, 200], np.uint8)[None, :, None], 4, 0)
 """4 rows of 8 grey pixels: 10, 90 in the middle, 200."""
@@ -62,6 +64,9 @@ def test_composite_is_a_mean_weighted_by_alpha_and_rounded() -> None:
         ((10, 10, 4), "stretch", "are stretched: --fit crop or --fit pad would keep their proportions"),
     ],
 )
-def test_what_is_resized_is_said(counts: tuple[int, int, int], fit: str, said: str | None) -> None:
-    found = resizing(*counts, Preprocessing(8, fit))
-    assert found is None if said is None else said in str(found)
+def test_what_is_resized_is_said(
+    counts: tuple[int, int, int], fit: str, said: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        log_resizing("photos", *counts, Preprocessing(8, fit))
+    assert not caplog.messages if said is None else said in caplog.text

@@ -22,7 +22,7 @@ def test_augmentation_is_keyed_on_seed_epoch_and_sample() -> None:
 
 def test_cutmix_pastes_images_that_are_trained_on_as_they_are_augmented() -> None:
     indices = np.arange(1, 50, 2)
-    source = keyed_images(indices=indices, cutmix=CutMix(1.0, classes=5), images=np.zeros((50, 8, 8, 3), np.uint8))
+    source = keyed_images(indices=indices, mixing=[CutMix(1.0)], images=np.zeros((50, 8, 8, 3), np.uint8))
     mixed = 0
     for epoch in range(4):
         trained = {written(3, epoch, sample) for sample in indices.tolist()}
@@ -35,9 +35,9 @@ def test_cutmix_pastes_images_that_are_trained_on_as_they_are_augmented() -> Non
     assert mixed > 50
 
 
-@pytest.mark.parametrize("cutmix", [None, CutMix(0.5, classes=10)])
-def test_both_ways_have_the_same_samples_labels_and_draws(cutmix: CutMix | None) -> None:
-    source = noise_images(cutmix=cutmix)
+@pytest.mark.parametrize("mixing", [[], [CutMix(0.5)]])
+def test_both_ways_have_the_same_samples_labels_and_draws(mixing: list[CutMix]) -> None:
+    source = noise_images(mixing=mixing)
     before = source.images.copy()
     one_by_one, in_batches = ImageRenderer(source), DeviceRenderer(source, CPU)
     for epoch in (0, 1, 0):

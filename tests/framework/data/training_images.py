@@ -28,6 +28,7 @@ def keyed_images(**changes: Any) -> TrainingImages:
         "indices": np.arange(50),
         "seed": 3,
         "augment": write_keys,
+        "classes": 5,
     }
     return TrainingImages(**(fields | changes))
 
@@ -41,6 +42,7 @@ def noise_images(transforms: tuple = DEFAULTS.augmentation.transforms, **changes
         "indices": np.flatnonzero(generator.random(230) < 0.8),
         "seed": 3,
         "augment": build_augmentation(transforms, (120.0, 121.0, 122.0)),
+        "classes": 10,
     }
     return TrainingImages(**(fields | changes))
 

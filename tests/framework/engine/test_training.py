@@ -391,7 +391,8 @@ def test_a_compiled_network_trains_alike(tmp_path: Path) -> None:
         assert compiled["val_loss"] == pytest.approx(plain["val_loss"], rel=1e-5)
 
 
-def test_teachers_are_compiled_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_teachers_are_compiled_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_small_training(tmp_path).images
     compiled: list[nn.Module] = []
 
     def fixed(network: nn.Module, *, dynamic: bool) -> nn.Module:
@@ -407,7 +408,7 @@ def test_teachers_are_compiled_too(monkeypatch: pytest.MonkeyPatch) -> None:
             student,
             make_optimizer(student, OptimizationConfig()),
             Config(machine=MachineConfig(compile=compile)),
-            statistics=Statistics((0.5,), (0.25,)),
+            data,
             device=CPU,
             precision="float32",
             teacher=Teacher(networks=others, statistics=[Statistics((0.5,), (0.25,))] * 2, alpha=0.9, temperature=2.0),

@@ -3,15 +3,24 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from framework.data.augment.cutmix import CutMix, draw_cutmix
+from framework.data.augment.cutmix import CutMix
+from tests.framework.data.training_images import keyed_images
 
 SIZE = (12, 16)
 
 
 def draw(p: float = 1.0, samples: int = 4000, **changes: int) -> tuple[torch.Tensor, torch.Tensor]:
     keys = {"seed": 1, "epoch": 2, "samples": samples, "trained": 30, "size": SIZE} | changes
-    drawn = draw_cutmix(p, **keys)
-    return torch.from_numpy(drawn["partner"]), torch.from_numpy(drawn["box"])
+    drawn = CutMix(p).draw(**keys)
+    return torch.from_numpy(drawn["partner"]), torch.from_numpy(drawn["part"])
+
+
+def mix(
+    images: torch.Tensor, labels: torch.Tensor, partner: torch.Tensor, box: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    source = keyed_images(images=images.numpy(), mixing=[CutMix(1.0)])
+    params = [{"partner": partner, "part": box}]
+    return source.mixed(torch.arange(len(images)), lambda samples: images[samples], labels, params)
 
 
 def test_images_and_shares_are_those_of_torchvision_for_the_same_box_and_partners() -> None:
@@ -26,9 +35,7 @@ def test_images_and_shares_are_those_of_torchvision_for_the_same_box_and_partner
         params = {"labels": labels, "batch_size": 20, "box": (left, top, right, bottom), "lam_adjusted": 1 - share}
         expected = reference.transform(images.permute(0, 3, 1, 2), params).permute(0, 2, 3, 1)
         shares = reference.transform(labels, params)
-        mixed, found = CutMix(1.0, 5)(
-            torch.arange(20), lambda samples: images[samples], labels, partner, box.expand(20, 4)
-        )
+        mixed, found = mix(images, labels, partner, box.expand(20, 4))
         assert torch.equal(mixed, expected)
         torch.testing.assert_close(found, shares)
 
@@ -51,7 +58,7 @@ def test_so_many_are_mixed_as_asked_for_and_the_others_are_left_alone() -> None:
     images = torch.randint(256, (4000, *SIZE, 1), generator=generator).to(torch.uint8)
     labels = torch.randint(5, (4000,), generator=generator)
     partner, box = draw(0.3)
-    mixed, shares = CutMix(0.3, 5)(torch.arange(4000), lambda samples: images[samples], labels, partner, box)
+    mixed, shares = mix(images, labels, partner, box)
     changed = (mixed != images).flatten(1).any(1)
     assert not (changed & (box[:, 2] == box[:, 0])).any()
     assert 0.25 < changed.float().mean() < 0.3
@@ -72,6 +79,6 @@ def test_nothing_to_mix_and_any_choice_of_samples(chosen: list[int]) -> None:
     images = torch.arange(4, dtype=torch.uint8).reshape(4, 1, 1, 1).expand(4, *SIZE, 1)
     partner, box = torch.tensor([1, 2, 3, 0]), torch.zeros(4, 4, dtype=torch.int64)
     box[chosen] = torch.tensor([0, 0, 16, 12])
-    mixed, shares = CutMix(0.5, 4)(torch.arange(4), lambda samples: images[samples], torch.arange(4), partner, box)
+    mixed, shares = mix(images, torch.arange(4), partner, box)
     expected = [int(partner[sample]) if sample in chosen else sample for sample in range(4)]
     assert mixed[:, 0, 0, 0].tolist() == shares.argmax(1).tolist() == expected
