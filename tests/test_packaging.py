@@ -29,7 +29,14 @@ DISTRIBUTION = {
 OPTIONAL = {module for form in FORMATS.values() for module in form.needs}
 """What is looked for before it is imported, and required by the extra of its format alone."""
 
-EXTRAS = {"gradio": "app", "datasets": "datasets", "timm": "timm"}
+EXTRAS = {
+    "gradio": "app",
+    "datasets": "datasets",
+    "timm": "timm",
+    "optuna": "sweep",
+    "mlflow": "mlflow",
+    "wandb": "wandb",
+}
 """What is imported where it is asked for alone, with the extra that requires it."""
 
 WEIGHTS = {"weights/__init__.py", "weights/README.md", *(f"weights/{name}.safetensors" for name in PRETRAINED)}
@@ -134,7 +141,7 @@ def test_the_extra_for_exporting_is_what_the_formats_need(metadata: email.messag
         assert f'torch<{major}.{minor + 1},>={major}.{minor}; extra == "{extra}"' in lines
     for name, extra in EXTRAS.items():
         assert any(line.startswith(name) and f'extra == "{extra}"' in line for line in lines)
-    assert any(line.startswith("emberfield[datasets,export]") and 'extra == "test"' in line for line in lines)
+    assert any(line.startswith("emberfield[datasets,export,sweep]") and 'extra == "test"' in line for line in lines)
 
 
 def test_the_wheel_leaves_an_older_torch_and_numpy_as_they_are(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

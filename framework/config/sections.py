@@ -217,6 +217,7 @@ class MachineConfig:
         min=0,
         resumable=True,
     )
+    log: tuple[str, ...] = setting((), "trackers that get the figures too", choices=("mlflow", "wandb"), resumable=True)
     plain_ops: tuple[str, ...] = setting(
         (),
         "operators to compute by PyTorch alone, as a JSON list",

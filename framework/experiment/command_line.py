@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from framework.config import Config
-from framework.config.options import SettingsCommand, config_options, given
+from framework.config.options import JsonText, SettingsCommand, config_options, given
 from framework.errors import DeviceError, EmberfieldError, SaveError
 from framework.experiment import network_commands
 from framework.experiment.experiment import Experiment
@@ -81,6 +81,7 @@ def command_line(experiment: Experiment) -> click.Group:
         network_commands.app_command,
         network_commands.compare_command,
         make_find_lr_command(experiment),
+        make_sweep_command(experiment),
         make_summary_command(experiment),
         network_commands.list_command,
         make_verify_resume_command(experiment),
@@ -161,6 +162,31 @@ def make_find_lr_command(experiment: Experiment) -> click.Command:
         click.echo(f"suggested learning rate {found.suggestion:.4g}\n{out}")
 
     return find_lr_command
+
+
+def make_sweep_command(experiment: Experiment) -> click.Command:
+    """`sweep`, with the options of `train`."""
+    params = settings_options(experiment, experiment.defaults)
+    if experiment.variants:
+        params[:0] = [
+            click.Option(["--variant"], type=click.Choice(sorted(experiment.variants)), help="of the settings")
+        ]
+
+    @click.command("sweep", cls=SettingsCommand, params=params, short_help="Search settings by Optuna, on validation.")
+    @click.option("--space", type=JsonText(dict), required=True, help='as {"lr": {"min": 0.01, "max": 1, "log": true}}')
+    @click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="runs to train")
+    @click.option(
+        "--out", type=click.Path(path_type=Path), help="the folder of the runs [default: runs/NAME-sweep-TIME]"
+    )
+    @click.option("--resume", is_flag=True, help="go on with the sweep in --out, or add trials to it")
+    def sweep_command(**options: Any) -> None:
+        """Train runs with settings from a space, and say which is best on the validation images.
+
+        The space has for each setting a list of values, or a range: min and max, with log or a step.
+        """
+        experiment.sweep(**given(options))
+
+    return sweep_command
 
 
 def make_summary_command(experiment: Experiment) -> click.Command:

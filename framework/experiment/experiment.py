@@ -86,6 +86,13 @@ class Experiment:
         return train_all(self, out, **given)
 
     @isolated()
+    def sweep(self, out: Path | str | None = None, **given: Any) -> Run:
+        """Searches a `space` of settings, as `framework.experiment.sweep.sweep` says; the run of the best trial."""
+        from framework.experiment.sweep import sweep
+
+        return sweep(self, out, **given)
+
+    @isolated()
     def compare(self, runs: Any, out: Path | str | None = None, **given: Any) -> tuple[Path, Path]:
         """A report that compares runs, as `framework.experiment.comparing.compare` says; its two files."""
         from framework.experiment.comparing import compare

@@ -3,7 +3,7 @@
 import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from framework.run.history import EpochMetrics
 if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
     from framework.data.image_data import Named
+    from framework.engine.lr_finder import RateTest
     from framework.experiment.experiment import Experiment
     from framework.experiment.report_evidence import ReportedRun
     from framework.export.agreement import Agreement
@@ -98,6 +99,23 @@ class Run:
         """As `Experiment.export`; without `data` checked on the run's own test images."""
         checked_on = self.reported.data.data if data is None else data
         return self.experiment.export(self.path, out, format, data=checked_on, arch=self.arch)
+
+    def find_lr(self, out: Path | str = "lr_finder.png", **asked: Any) -> "RateTest":
+        """As `Experiment.find_lr`, with the settings and images of this run where no others are `asked` for."""
+        from framework.experiment.settings import require_named
+
+        named = self.experiment.defaults.updated({"arch": self.arch} if self.arch else {})
+        require_named(self.config, named, self.experiment.package(), self.path)
+        images = {} if self.data is None else {"data": self.data}
+        return replace(self.experiment, defaults=self.config).find_lr(out, **{**images, **asked})
+
+    def compare(self, *others: "Run | Path | str", out: Path | str | None = None, **given: Any) -> tuple[Path, Path]:
+        """As `Experiment.compare`, for this run and others."""
+        return self.experiment.compare([self, *others], out, **given)
+
+    def app(self, *, port: int | None = None, share: bool = False) -> Any:
+        """As `Experiment.app`."""
+        return self.experiment.app(self, port=port, share=share)
 
     def plot(self) -> "Picture":
         """Loss, accuracy and learning rate over the epochs so far. Raises RunDirectoryError before the first."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework.config import Config, differences, saved_config
 from framework.config.declaration import unknown
+from framework.config.idle import require_used
 from framework.config.renamed import PRESETS, as_path
 from framework.errors import EmberfieldError, RunDirectoryError
 from framework.run.directory import RunDirectory
@@ -82,7 +83,8 @@ def chosen_config(
     files: Sequence[Path],
     changes: Mapping[str, Any],
 ) -> Config:
-    """What `Experiment.settings` says; raises as `resolve_config` does."""
+    """What `Experiment.settings` says; raises as `resolve_config` and `require_used` do."""
+    require_used(saved_config(begun.config) if begun else defaults, [*preset, *files], data_settings(changes))
     config = resolve_config(defaults, begun, [*preset, *files], data_settings(changes))
     if begun is None:
         say_replaced(resolve_config(defaults, None, preset, {}), config)

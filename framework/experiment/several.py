@@ -3,7 +3,8 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -50,31 +51,20 @@ def train_all(
             raise EmberfieldError(f"--{one} and --{many} cannot stand together: leave one of them out")
     variant = settings.pop("variant", None)
     named = named_variants([variant] if variant and variants is None else variants, experiment.variants)
-    in_memory = not isinstance(settings.get("data"), str | Path | NoneType)
-    changes = {name: value for name, value in settings.items() if name != "data" or not in_memory}
-    shared = experiment.settings(changes, preset=preset, files=files)
+    shared = shared_settings(experiment, settings, preset, files)
     numbers = [shared.training.seed] if seeds is None else chosen_seeds(seeds)
     for number in numbers:
         shared.updated({"seed": number})
-    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
-        raise EmberfieldError("several runs are for one process: under torchrun start each by --seed and --variant")
-    if resume and out is None:
-        raise EmberfieldError("--resume needs --out, the folder of the runs to go on with")
+    require_one_process(resume=resume, out=out)
     folder = make_run_directory(experiment.name) if out is None else Path(out)
     open_folder(folder, shared, resume=resume)
     trained: dict[str, list[Run]] = {}
-    with console_logging():
+    with console_logging(), saying_how_to_go_on(folder, repeated=resume):
         for name in named:
             for number in numbers:
                 path = folder / (f"seed-{number}" if name is None else f"{name}-seed-{number}")
                 given = {**settings, "seed": number}
-                try:
-                    run = experiment.train(path, resume=resume, preset=preset, variant=name, files=files, **given)
-                except StoppedError as stopped:
-                    again = (
-                        f"repeat this with --resume and --out {folder}" if out is None or not resume else "repeat this"
-                    )
-                    raise StoppedError(f"{stopped}; to go on with all runs, {again}") from None
+                run = experiment.train(path, resume=resume, preset=preset, variant=name, files=files, **given)
                 run = dataclasses.replace(run, arch=run.config.network.arch)  # as the user named it
                 trained.setdefault(name or experiment.name, []).append(run)
         sum_up(folder, [as_variant(name, runs) for name, runs in trained.items()])
@@ -82,6 +72,37 @@ def train_all(
         for file in compare(experiment, every, folder / "report"):
             logger.info("%s", file)
     return every
+
+
+def in_memory(settings: Mapping[str, Any]) -> bool:
+    """Whether the 'data' of these settings are images."""
+    return not isinstance(settings.get("data"), str | Path | NoneType)
+
+
+def shared_settings(
+    experiment: "Experiment", settings: Mapping[str, Any], preset: str | None, files: Sequence[Path]
+) -> Config:
+    """The configuration that several runs share; raises as `Experiment.settings` does."""
+    changes = {name: value for name, value in settings.items() if name != "data" or not in_memory(settings)}
+    return experiment.settings(changes, preset=preset, files=files)
+
+
+def require_one_process(*, resume: bool, out: Path | str | None) -> None:
+    """Raises EmberfieldError under torchrun, and for a resume of nothing that is named."""
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        raise EmberfieldError("several runs are for one process: under torchrun start each by --seed and --variant")
+    if resume and out is None:
+        raise EmberfieldError("--resume needs --out, the folder of the runs to go on with")
+
+
+@contextmanager
+def saying_how_to_go_on(folder: Path, *, repeated: bool) -> Iterator[None]:
+    """Lets a StoppedError say how to go on with all runs in a folder; `repeated` if the user resumes them already."""
+    try:
+        yield
+    except StoppedError as stopped:
+        again = "repeat this" if repeated else f"repeat this with --resume and --out {folder}"
+        raise StoppedError(f"{stopped}; to go on with all runs, {again}") from None
 
 
 def chosen_seeds(seeds: str | Sequence[int]) -> list[int]:
@@ -143,6 +164,13 @@ def as_variant(name: str, runs: Sequence[Run]) -> Variant:
     return Variant(name, [run.results for run in runs], [run.history for run in runs])
 
 
+def log_table(rows: Sequence[Sequence[str]]) -> None:
+    """Logs rows of cells, the columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        logger.info("%s", "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
 def sum_up(folder: Path, variants: Sequence[Variant]) -> None:
     """Logs the table of the variants, and writes it as results.json."""
 
@@ -150,10 +178,7 @@ def sum_up(folder: Path, variants: Sequence[Variant]) -> None:
         return None if found is None else dataclasses.asdict(found)
 
     best = chosen(variants)
-    rows = [HEADER, *(variant.row() for variant in variants)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        logger.info("%s", "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    log_table([HEADER, *(variant.row() for variant in variants)])
     if line := chosen_line(variants):
         logger.info("%s", line)
     figures = ("validation_accuracy", "test_accuracy", "test_loss", "training_seconds")

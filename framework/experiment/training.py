@@ -14,7 +14,9 @@ from torch import nn
 from framework.checkpoint.networks import Networks, create_network, place
 from framework.checkpoint.resume import require_resumable, resume_point
 from framework.config import Config
+from framework.config.config import walk
 from framework.config.declaration import unknown
+from framework.config.idle import require_used_defaults
 from framework.data.data_module import DataModule, preprocessing_of, setup
 from framework.data.image_data import ImageData
 from framework.data.registry import open_named
@@ -29,7 +31,7 @@ from framework.experiment.initial_weights import begin_with_trained
 from framework.experiment.learning_rate import save_found, with_found_rate
 from framework.experiment.named_data import own_images
 from framework.experiment.run import Run
-from framework.experiment.settings import how_to_resume, require_named
+from framework.experiment.settings import data_settings, how_to_resume, preset_file, require_named, resolve_config
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
 from framework.inspection import check, parameter_count, require
 from framework.inspection.constraints import Finding
@@ -37,8 +39,10 @@ from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
 from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory, require_own_files
 from framework.run.environment import choose_device, make_deterministic, process_rank
+from framework.run.history import EpochMetrics
 from framework.run.logs import EpochLog
 from framework.run.signals import Stop
+from framework.run.trackers import require_trackers
 from framework.seeding import seed_globals, torch_seed
 
 if TYPE_CHECKING:
@@ -61,6 +65,7 @@ def run_training(
     given = None
     if not isinstance(settings.get("data"), (str, Path, NoneType)):
         given, settings = settings["data"], {name: value for name, value in settings.items() if name != "data"}
+    require_used_defaults(experiment.defaults)
     if variant is not None:
         if variant not in experiment.variants:
             raise EmberfieldError(unknown("variant", variant, experiment.variants))
@@ -78,8 +83,10 @@ def run_training(
             require_resumable(begun.directory)
         raise
     if begun:
-        named = experiment.settings(settings, preset=preset, files=files)
+        chosen = [preset_file(experiment.presets, preset)] if preset else []
+        named = resolve_config(experiment.defaults, None, [*chosen, *files], data_settings(settings))
         require_named(config, named, experiment.package(), folder)
+    require_trackers(config.machine.log)
     if out is None and process_rank() == 0:
         folder = make_run_directory(experiment.name)
     opened = open_run_directory(folder, resume=resume) if process_rank() == 0 else nullcontext(RunDirectory(folder))
@@ -156,13 +163,19 @@ def train(
             if found:
                 save_found(run.lr_finder, config, data, found)
         resumed = resumed_lines(run, config, state.step) if point and processes.is_main else []
-        with closing(EpochLog(run if processes.is_main else None, config.training.epochs, state.history)) as log:
+        with closing(epoch_log(run if processes.is_main else None, config, state.history)) as log:
             for line in resumed:
                 log.write(line)
             run_on = functools.partial(fit, state, data, config, run, device=device, log=log, stop=stop)
             run_on(extensions=extensions, processes=processes)
     if processes.is_main:  # the test images, once
         record_results(run, config, data, state, log, networks, device, extensions)
+
+
+def epoch_log(run: RunDirectory | None, config: Config, history: Sequence[EpochMetrics]) -> EpochLog:
+    """The logs of a run, and the trackers that the configuration names."""
+    settings = {name: value for _, name, value in walk(config)}
+    return EpochLog(run, config.training.epochs, history, trackers=config.machine.log, settings=settings)
 
 
 def announce(

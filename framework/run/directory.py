@@ -38,6 +38,8 @@ class RunDirectory:
         self.transforms = path / "transforms.py"  # the augmentation as code of albumentations
         self.augmented_samples = path / "augmented_samples.png"
         self.log = path / "log.jsonl"  # one JSON object an epoch
+        self.metrics = path / "metrics.csv"  # the same for spreadsheets
+        self.trackers = path / "trackers.json"  # what --log calls this run
         self.training_log = path / "training.log"  # the same for people
         self.curves = path / "curves.png"
         self.lr_finder = path / "lr_finder.png"  # of a run whose rate was looked for

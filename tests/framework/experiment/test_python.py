@@ -3,7 +3,9 @@
 import gc
 import logging
 import random
+import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from framework.errors import DataError, EmberfieldError, RunDirectoryError
+from framework.errors import DataError, DeviceError, EmberfieldError, RunDirectoryError
 from framework.experiment import Run
 from framework.run.process_state import isolated
 from recipes.s7_cifar import EXPERIMENT
@@ -122,6 +124,29 @@ def test_an_unfinished_run_is_opened_and_goes_on(tmp_path: Path, threads: Callab
     assert again.results["test_loss"] == whole.results["test_loss"]
     with pytest.raises(RunDirectoryError, match="batch_size"):
         again.resume(batch_size=8)
+
+
+def test_a_rate_is_looked_for_with_the_settings_of_the_run(opened: Run, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"start": 1e-3, "steps": 12}
+    found = opened.find_lr(tmp_path / "a.png", **asked)
+    assert found == EXPERIMENT.find_lr(tmp_path / "b.png", files=[opened.directory.config], **asked)
+    assert found != opened.find_lr(tmp_path / "c.png", batch_size=16, **asked)
+    unknown = opened.config.updated({"arch": "tests.reliability.networks:small"})
+    (tmp_path / "config.json").write_text(unknown.to_json())
+    with pytest.raises(RunDirectoryError, match="networks:small', which is not registered: add --arch"):
+        EXPERIMENT.open_run(tmp_path).find_lr(**asked)
+
+
+def test_a_run_is_compared_and_shown(opened: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = shutil.copytree(opened.path, tmp_path / "other")
+    markdown, page = opened.compare(other, out=tmp_path / "report", mistakes=2)
+    text = markdown.read_text()
+    assert (
+        f"| {opened.path.name} |" in text and "| other |" in text and "The 2 most confident" in text and page.exists()
+    )
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(DeviceError, match=r"the page needs Gradio: pip install 'emberfield\[app\]'"):
+        opened.app()
 
 
 def test_trainings_in_one_process_leave_no_objects_behind(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import csv
 import json
 from pathlib import Path
 
@@ -12,6 +13,12 @@ RECORDS: list[EpochMetrics] = [
     {"epoch": n, "loss": 1 / n, "accuracy": 0.5, "lr": 0.1, "seconds": 1.0, "val_loss": 1.0, "val_accuracy": 0.25}
     for n in range(1, 5)
 ]
+
+
+def table(run: RunDirectory) -> list[dict[str, float]]:
+    """What a spreadsheet reads."""
+    with run.metrics.open(newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def lines(path: Path) -> list[str]:
@@ -38,6 +45,19 @@ def test_every_epoch_is_logged_once_and_a_resume_cuts_back(tmp_path: Path, caplo
     again.close()
     assert [json.loads(line) for line in lines(run.log)] == RECORDS[:3]
     assert len(lines(run.training_log)) == 3
+    assert table(run) == RECORDS[:3]
+
+
+def test_the_table_has_a_line_of_names_and_what_json_has(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    log = EpochLog(run, 4, [])
+    for record in RECORDS[:2]:
+        log(record | {"val_f1, macro": 1 / 3})
+    log.close()
+    assert lines(run.metrics)[0] == 'epoch,loss,accuracy,lr,seconds,val_loss,val_accuracy,"val_f1, macro"'
+    assert table(run) == [record | {"val_f1, macro": 1 / 3} for record in RECORDS[:2]]
+    EpochLog(run, 4, []).close()  # a run that was killed before its first checkpoint begins again
+    assert table(run) == []
 
 
 def test_lines_that_a_full_disk_swallowed_come_back(
@@ -59,6 +79,7 @@ def test_lines_that_a_full_disk_swallowed_come_back(
     log(RECORDS[2])
     log.close()
     assert [json.loads(line)["epoch"] for line in lines(run.log)] == [1, 2, 3]
+    assert table(run) == RECORDS[:3]
     assert len(lines(run.training_log)) == 3
 
 
