@@ -1,7 +1,11 @@
 """A page on which the network of a run is tried, by Gradio: top classes, Grad-CAM, and the run's mistakes."""
 
 import os
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +15,13 @@ import torch
 from framework.checkpoint.loaded_model import LoadedModel
 from framework.data.image_data import Images
 from framework.data.statistics import normalize
-from framework.errors import DeviceError, EmberfieldError
+from framework.errors import DataError, DeviceError, EmberfieldError, StoppedError
 from framework.experiment.evaluation import read_pixels
 from framework.experiment.run import Run
 from framework.report.gallery import caption
 from framework.report.grad_cam import grad_cam, mapped_layers, overlaid
+from framework.report.markdown import escape
+from framework.run.signals import Stop
 
 if TYPE_CHECKING:
     from gradio import Blocks
@@ -29,6 +35,13 @@ EXAMPLES = 12
 SIDE = 256
 """The least width of a small image on the page, in pixels."""
 
+STYLE = """
+.large img { width: 100%; height: 100%; object-fit: contain; image-rendering: pixelated; }
+.caption-label { max-width: 100%; white-space: normal; }
+@media (max-width: 640px) { .grid-container { grid-template-columns: repeat(3, 1fr) !important; } }
+"""
+"""Small images are shown large; captions are whole, and a gallery on a telephone has three columns."""
+
 
 def serve(run: Run, port: int | None = None, *, share: bool = False) -> "Blocks":
     """Starts the page of a run at a free port, or at `port`, and returns; with `share` Gradio makes a public link.
@@ -37,10 +50,23 @@ def serve(run: Run, port: int | None = None, *, share: bool = False) -> "Blocks"
     """
     page = make_page(run)
     try:
-        page.launch(server_port=port, share=share, prevent_thread_lock=True, quiet=True)
+        page.launch(
+            server_port=port, share=share, prevent_thread_lock=True, quiet=True, ssr_mode=False, css=STYLE,
+            footer_links=[],
+        )  # fmt: skip
     except OSError as error:
         raise EmberfieldError(f"--port {port} cannot be opened: {error}") from error
     return page
+
+
+def serve_until_stopped(run: Run, port: int | None, *, share: bool, say: Callable[[str], object]) -> None:
+    """Serves as `serve` does and says the address; SIGINT, SIGTERM or SIGHUP ends it, and nothing of it is left."""
+    with suppress(StoppedError), Stop(), TemporaryDirectory() as folder, ExitStack() as closing:
+        os.environ["GRADIO_TEMP_DIR"] = folder  # of the images on the page
+        page = serve(run, port, share=share)
+        closing.callback(page.close, verbose=False)
+        say(page.share_url or page.local_url)
+        threading.Event().wait()
 
 
 def make_page(run: Run) -> "Blocks":
@@ -58,40 +84,47 @@ def make_page(run: Run) -> "Blocks":
     def mistakes(count: float) -> list[tuple[Images, str]]:
         return [(enlarged(images[n]), caption(predictions, n).replace("\n", ", ")) for n in wrong[: int(count)]]
 
-    def show(image: Any, layer: str, opacity: float) -> tuple[Mapping[str, float] | None, Images | None]:
-        return explain(model, image, None if layer == LAST else layer, opacity) if image is not None else (None, None)
+    def show(file: str | None, layer: str, opacity: float) -> tuple[Mapping[str, float] | None, Images | None]:
+        if file is None:
+            return None, None
+        try:
+            return explain(model, file, None if layer == LAST else layer, opacity)
+        except DataError as error:
+            said = str(error).replace(str(Path(file).parent) + os.sep, "")  # the server's copy has the file's own name
+            raise gr.Error(said, duration=None, print_exception=False) from error
 
+    large = {"format": "png", "height": 300, "min_width": 280, "buttons": ["fullscreen"], "elem_classes": "large"}
+    small = {"format": "png", "columns": 6, "buttons": [], "show_label": False, "allow_preview": False}
     with gr.Blocks(title=reported.title, analytics_enabled=False) as page:
-        gr.Markdown(f"# {reported.title}\n\n{100 * predictions.accuracy:.2f} % of {len(images):,} test images")
+        measured = f"Test accuracy {100 * predictions.accuracy:.2f} % of {len(images):,} images."
+        gr.Markdown(f"# {escape(reported.title)}\n\n{measured}")
         with gr.Row():
-            image = gr.Image(label="image", type="pil", image_mode=None, format="png", sources=["upload", "clipboard"])
-            label = gr.Label(label="most likely classes", num_top_classes=5)
-            heat = gr.Image(label="Grad-CAM of the most likely class", format="png", interactive=False)
+            image = gr.Image(label="Your image", type="filepath", sources=["upload", "clipboard"], **large)
+            image.preprocess = _file  # Gradio's own opens it with Pillow, which knows fewer formats
+            label = gr.Label(label="Most likely classes", num_top_classes=5, min_width=280)
+            heat = gr.Image(label="Grad-CAM of the most likely class", interactive=False, **large)
         with gr.Row():
             choices = [LAST, *mapped_layers(model.network, _batch(model, images[0]))]
-            layer = gr.Dropdown(choices, value=LAST, label="layer of Grad-CAM")
-            opacity = gr.Slider(0, 1, 0.55, step=0.05, label="opacity of Grad-CAM")
-        offered = gr.Gallery(
-            [enlarged(images[n]) for n in examples],
-            label="test images", columns=6, height="auto", allow_preview=False, format="png",
-        )  # fmt: skip
+            layer = gr.Dropdown(choices, value=LAST, label="Layer of Grad-CAM", min_width=280)
+            opacity = gr.Slider(0, 1, 0.55, step=0.05, label="Opacity of Grad-CAM", min_width=280)
+        gr.Markdown("## Test images\n\nA click on one, here or below, makes it the image above.")
+        offered = gr.Gallery([enlarged(images[n]) for n in examples], label="Test images", height="auto", **small)
+        gr.Markdown(f"## The most confident of {len(wrong):,} mistakes")
         most = max(1, min(100, len(wrong)))
-        count = gr.Slider(1, most, min(12, most), step=1, label=f"mistakes to show, of {len(wrong):,}")
-        gallery = gr.Gallery(
-            mistakes(count.value), label="the most confident mistakes", columns=6, height="auto",
-            allow_preview=False, format="png",
-        )  # fmt: skip
+        count = gr.Slider(1, most, min(12, most), step=1, label="How many", visible=most > 1)
+        gallery = gr.Gallery(mistakes(count.value), label="Mistakes", height="auto", **small)
 
         def chooser(shown: npt.NDArray[np.int64]) -> Callable[..., Images]:
             def choose(event: gr.SelectData) -> Images:
-                return np.asarray(images[shown[event.index]])
+                return enlarged(images[shown[event.index]], 1)
 
             return choose
 
         offered.select(chooser(examples), None, image)
         gallery.select(chooser(wrong), None, image)
         count.change(mistakes, count, gallery)
-        gr.on([image.change, layer.change, opacity.change], show, [image, layer, opacity], [label, heat])
+        changed = [image.change, layer.change, opacity.change]
+        gr.on(changed, show, [image, layer, opacity], [label, heat], trigger_mode="always_last")
     return page
 
 
@@ -111,11 +144,17 @@ def explain(
     return found, enlarged(np.round(255 * overlaid(pixels, heat, opacity)).astype(np.uint8))
 
 
-def enlarged(image: Images) -> Images:
-    """A small image (H, W, 1 or 3) as RGB, each pixel repeated until it is `SIDE` wide."""
-    times = max(1, -(-SIDE // image.shape[1]))
+def enlarged(image: Images, width: int = SIDE) -> Images:
+    """A small image (H, W, 1 or 3) as RGB, each pixel repeated until it is `width` wide."""
+    times = max(1, -(-width // image.shape[1]))
     larger: npt.NDArray[np.uint8] = image.repeat(times, 0).repeat(times, 1)
     return larger.repeat(3, 2) if larger.shape[2] == 1 else larger
+
+
+def _file(received: Any) -> str | None:
+    """The server's copy of an uploaded or chosen image, unopened; None for none."""
+    path: str | None = received and received.path
+    return path
 
 
 def _batch(model: LoadedModel, pixels: Images) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """A report that puts several runs beside each other."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ def compare(
         folder.mkdir(parents=True, exist_ok=True)
         parts = [
             f"# {escape(experiment.name)}: {sum(map(len, groups.values()))} runs beside each other",
-            *(f"> **{escape(warning)}**" for warning in warnings(variants)),
+            *(f"> **{escape(warning)}**" for warning in warnings(variants, groups)),
             "## Figures",
             "Mean ± standard deviation (n - 1) over the seeds; the time is that of one training.",
             table(HEADER, [variant.row() for variant in variants], right=(2, 3, 4, 5)),
@@ -59,7 +59,7 @@ def compare(
             file = f"mistakes-{number}.png"
             reported = Run(best.path, experiment, best.data, best.arch).reported  # of its own: the images are let go
             shown = save_mistakes(
-                folder / file, reported.data.data.test_images, reported.predictions, most=mistakes, columns=10
+                folder / file, reported.data.data.test_images, reported.predictions, most=mistakes, columns=5
             )
             parts += [f"### {escape(name)}", escape(f"The {shown} most confident mistakes of {best.path.name}:")]
             parts += [picture(file, f"misclassified test images of {name}")] if shown else []
@@ -103,7 +103,8 @@ def differing(groups: dict[str, list[Run]]) -> str:
         for run in runs:
             for _, setting, value in walk(run.config):
                 said = values.setdefault(setting, {}).setdefault(name, [])
-                said += [str(value)] if str(value) not in said else []
+                text = ", ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
+                said += [text] if text not in said else []
     rows = [
         (setting, *("; ".join(found[name]) for name in groups))
         for setting, found in values.items()
@@ -112,7 +113,7 @@ def differing(groups: dict[str, list[Run]]) -> str:
     return table(("setting", *groups), rows) if rows else "None but the seed."
 
 
-def warnings(variants: Sequence[Variant]) -> list[str]:
+def warnings(variants: Sequence[Variant], groups: dict[str, list[Run]]) -> list[str]:
     """What a reader has to know before believing the figures."""
     results = [result for variant in variants for result in variant.results]
     said = []
@@ -120,6 +121,8 @@ def warnings(variants: Sequence[Variant]) -> list[str]:
         said.append(f"The runs are of different data ({', '.join(sorted(data))}): their figures cannot be compared.")
     if any(not result["exact"] for result in results):
         said.append("Some runs may differ from ones that were left alone (exact: no).")
+    if any(run.config.training.limit_batches for runs in groups.values() for run in runs):
+        said.append("Some are dry runs: their epochs and tests were cut off after a few batches (limit_batches).")
     return said
 
 

@@ -119,10 +119,10 @@ def report_command(experiment: Experiment, /, run: Path, **given: Any) -> None:
 def app_command(
     experiment: Experiment, /, run: Path, data: str | None, arch: str | None, port: int | None, share: bool
 ) -> None:
-    """Open a page for a run: classes of an image, Grad-CAM, and the mistakes on the test images."""
-    page = experiment.app(experiment.open_run(run, data=data, arch=arch), port=port, share=share)
-    click.echo(page.share_url or page.local_url)
-    page.block_thread()
+    """Open a page for a run: classes of an image, Grad-CAM, and the mistakes on the test images; Ctrl-C ends it."""
+    from framework.experiment.app import serve_until_stopped
+
+    serve_until_stopped(experiment.open_run(run, data=data, arch=arch), port, share=share, say=click.echo)
 
 
 @click.command("compare", short_help="Put several runs beside each other, as Markdown and HTML.")

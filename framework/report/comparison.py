@@ -95,5 +95,6 @@ def save_compared_curves(path: Path, variants: Sequence[Variant], metric: str) -
             axes.plot([], [], color=colour, label=variant.name)
         axes.set(xlabel="epoch", ylabel="accuracy in %" if factor == 100 else metric)
         axes.set_title("line: validation; dashed: training, augmented")
+        axes.locator_params(axis="x", integer=True)
         axes.grid(alpha=0.3)
         axes.legend()

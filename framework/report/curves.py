@@ -7,7 +7,7 @@ from typing import BinaryIO
 from framework.report.drawing import INK, saved_figure
 from framework.run.history import EpochMetrics
 
-PANELS = ((0.045, 0.315), (0.385, 0.655), (0.72, 0.99))
+PANELS = ((0.055, 0.315), (0.385, 0.645), (0.73, 0.99))
 """Where the three panels begin and end, as shares of the picture's width. Each epoch has an equal part of them."""
 
 

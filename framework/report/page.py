@@ -29,7 +29,7 @@ pre button { float: right; margin-left: .5rem; font: 12px system-ui, sans-serif;
 code { font: 13px/1.45 ui-monospace, monospace; }
 table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0; }
 th, td { border: 1px solid var(--line); padding: .3rem .7rem; } th { background: var(--faint); cursor: pointer; }
-td[style*=right] { white-space: nowrap; }
+td:first-child, tr:has(td[style*=right]) td { overflow-wrap: normal; } td[style*=right] { white-space: nowrap; }
 th[aria-sort=ascending]::after { content: " \\25b2"; } th[aria-sort=descending]::after { content: " \\25bc"; }
 output { position: fixed; z-index: 1; padding: .4rem .6rem; font-size: .8rem; white-space: pre; pointer-events: none;
   background: var(--faint); border: 1px solid var(--line); border-radius: 6px; }

@@ -196,30 +196,32 @@ HEADINGS: Mapping[str, str | Section] = {
     "The output of torchsummary": "torchsummary",
     "The code of the transforms": "transforms",
     "The training log": "training_log",
-    "The README": "readme",
 }
-"""What a report shows first if a recipe asks for nothing else."""
+"""What a report shows after the results if a recipe asks for nothing else."""
 
 
 def report_text(evidence: Evidence, headings: Mapping[str, str | Section] | None = None) -> str:
-    """The whole report: title, warnings and figures, the constraints, a recipe's sections, then those of every report.
+    """The whole report: title, warnings and figures, the constraints, a recipe's sections, then the results.
 
-    `headings` are the recipe's, each with a section or the name of one of SECTIONS. Raises EmberfieldError for a name
-    that is not there.
+    `headings` are the recipe's, each with a section or the name of one of SECTIONS; if None, HEADINGS follow the
+    results, with the README where it is linked to. Raises EmberfieldError for a name that is not there.
     """
     parts = [
         f"# {escape(evidence.title)}",
         *(f"> **{escape(warning)}**" for warning in evidence.warnings),
         table(("figure", "value"), evidence.figures),
     ]
-    shown: dict[str, str | Section] = {
-        "What was declared of the network": "constraints",
-        **(HEADINGS if headings is None else headings),
+    results = {
         "Curves": "curves",
         "Accuracy by class": "classes",
         "Calibration": "calibration",
         "Mistakes": "mistakes",
         "What the network sees": "field_of_view",
+    }
+    linked = {"The README": "readme"} if evidence.readme_url else {}
+    shown: dict[str, str | Section] = {
+        "What was declared of the network": "constraints",
+        **({**results, **HEADINGS, **linked} if headings is None else {**headings, **results}),
         "How to get it again": "command",
     }
     for heading, section in shown.items():

@@ -1,5 +1,6 @@
 """Every recipe takes two steps on toys of its kind of images; fine-tuning begins with trained weights."""
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from framework.checkpoint.file_format import load_checkpoint
-from tests.framework.data.toys import WRITERS
+from tests.framework.data.toys import SHAPES, shapes, write_tiny_imagenet
 
 SHORT = ("--epochs", "1", "--limit-batches", "2", "--batch-size", "8", "--device", "cpu", "--precision", "float32")
 NARROW = '{"widths": [4, 8, 8, 8]}'
@@ -46,12 +47,21 @@ def test_the_recipes_of_32_pixels_train(recipe: str, options: tuple[str, ...], t
     assert result.exit_code == 0, result.output
 
 
-def test_s10_reads_the_layout_of_tiny_imagenet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("shuffled", "least", "most"), [(False, 0.8, 1.0), (True, 0.0, 0.3)])
+def test_s10_learns_in_the_layout_of_tiny_imagenet_what_the_labels_say(
+    shuffled: bool, least: float, most: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EMBERFIELD_CACHE", str(tmp_path))
-    WRITERS["tiny_imagenet"](tmp_path, monkeypatch)
-    options = ("--arch", "c1c2c3c40_quick", "--arch-options", NARROW, "--batch-size", "4")
-    result = run("s10_tiny_imagenet", *SHORT, *options, "--out", tmp_path / "run")
+    toy = shapes(each=16, tests=10)
+    if shuffled:
+        toy = dataclasses.replace(toy, y_train=np.random.default_rng(0).permutation(toy.y_train))
+    write_tiny_imagenet(tmp_path / "tiny_imagenet" / "tiny-imagenet-200", toy, SHAPES)
+    narrow = ("--arch-options", '{"widths": [16, 16, 16, 32], "depths": [1, 1, 1, 1]}', "--epochs", "6")
+    machine = ("--device", "cpu", "--precision", "float32", "--batch-size", "16")
+    result = run("s10_tiny_imagenet", *machine, *narrow, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert least <= results["test_accuracy"] <= most, result.output
 
 
 def photos(folder: Path) -> Path:

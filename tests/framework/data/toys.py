@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
+from PIL import ImageColor
 from torchvision import datasets
 
-WNIDS = ("n02124075", "n01443537", "n03444034")
+WORDS = {"n02124075": "Egyptian cat", "n01443537": "goldfish, Carassius auratus", "n03444034": "go-kart"}
 """Of Tiny ImageNet, in the order of its wnids.txt, which is not alphabetical."""
 
 
@@ -91,22 +92,56 @@ def write_svhn(folder: Path, patch: pytest.MonkeyPatch) -> Toy:
     return toy
 
 
-def write_tiny_imagenet(folder: Path) -> Toy:
-    """Its own layout with three classes; the images are PNG under the name of JPEG, so that their pixels are exact."""
-    toy = noise(len(WNIDS), 64, 3)
+COLOURS = ("red", "green", "blue", "yellow", "white", "cyan", "purple", "black", "orange", "lime")
+SHAPES = {
+    f"n{number:08}": f"{colour} {('square', 'triangle', 'bar', 'post', 'disc')[number % 5]}"
+    for number, colour in enumerate(COLOURS)
+}
+"""The classes of `shapes`, as Tiny ImageNet names its own: a wnid and a word."""
+
+
+def shapes(each: int, tests: int, seed: int = 0) -> Toy:
+    """Images of 64x64 pixels of the ten SHAPES, in any place and of any size, on noise."""
+    rng, examples = np.random.default_rng(seed), []
+    for label, colour in enumerate(COLOURS):
+        for _ in range(each + tests):
+            image = rng.integers(64, 192, (64, 64, 3), np.uint8)
+            place, size = rng.integers(20, 44, 2), rng.integers(10, 18)
+            corners = {
+                0: [(-1, -1), (1, -1), (1, 1), (-1, 1)],
+                1: [(0, -1), (1, 1), (-1, 1)],
+                2: [(-1, -0.4), (1, -0.4), (1, 0.4), (-1, 0.4)],
+                3: [(-0.4, -1), (0.4, -1), (0.4, 1), (-0.4, 1)],
+                4: [(np.cos(angle), np.sin(angle)) for angle in np.linspace(0, 6, 24)],
+            }[label % 5]
+            points = (np.array(corners) * size + place).round().astype(np.int32)
+            examples.append(cv2.fillPoly(image, [points], ImageColor.getrgb(colour)))
+    x = np.array(examples).reshape(10, each + tests, 64, 64, 3)
+    y = np.arange(10)[:, None]
+    return Toy(
+        x[:, :each].reshape(-1, 64, 64, 3), y.repeat(each, 1).ravel(),
+        x[:, each:].reshape(-1, 64, 64, 3), y.repeat(tests, 1).ravel(),
+    )  # fmt: skip
+
+
+def write_tiny_imagenet(folder: Path, toy: Toy | None = None, words: Mapping[str, str] = WORDS) -> Toy:
+    """A toy in its own layout, or noise; the images are PNG under the name of JPEG, so that their pixels are exact.
+
+    `words` has its classes by wnid; the toy's labels are for the wnids in alphabetical order.
+    """
+    toy, wnids = toy or noise(len(words), 64, 3), sorted(words)
     (folder / "val" / "images").mkdir(parents=True)
     (folder / "test" / "images").mkdir(parents=True)
-    (folder / "wnids.txt").write_text("\n".join(WNIDS) + "\n")
-    words = {"n02124075": "Egyptian cat", "n01443537": "goldfish, Carassius auratus", "n03444034": "go-kart"}
+    (folder / "wnids.txt").write_text("\n".join(words) + "\n")
     (folder / "words.txt").write_text("".join(f"{wnid}\t{text}\n" for wnid, text in words.items()))
     for number, (image, label) in enumerate(zip(toy.x_train, toy.y_train, strict=True)):
-        wnid = sorted(WNIDS)[label]
+        wnid = wnids[label]
         write_image(folder / "train" / wnid / "images" / f"{wnid}_{number:02}.JPEG", image)
         (folder / "train" / wnid / f"{wnid}_boxes.txt").touch()
     lines = []
     for number, (image, label) in enumerate(zip(toy.x_test, toy.y_test, strict=True)):
         write_image(folder / "val" / "images" / f"val_{number}.JPEG", image)
-        lines.append(f"val_{number}.JPEG\t{sorted(WNIDS)[label]}\t0\t0\t63\t63\n")
+        lines.append(f"val_{number}.JPEG\t{wnids[label]}\t0\t0\t63\t63\n")
     (folder / "val" / "val_annotations.txt").write_text("".join(lines))
     write_image(folder / "test" / "images" / "test_0.JPEG", toy.x_test[0])
     return toy

@@ -3,9 +3,12 @@
 import importlib.util
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -18,16 +21,13 @@ from tests.framework.experiment.running import run as command
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 GRADIO = importlib.util.find_spec("gradio") is not None
-PICTURES = os.environ.get("EMBERFIELD_PICTURES")
-"""A folder for pictures of the page, for the documentation."""
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return EXPERIMENT.train(
-        tmp_path_factory.mktemp("app") / "run", data="digits", epochs=1, batch_size=32, limit_batches=6, device="cpu",
-        precision="float32", arch="c1c2c3c40_quick", transforms=(), max_params=None, min_receptive_field=None,
-        requires=(), forbids=(),
+        tmp_path_factory.mktemp("app") / "run", data="digits", epochs=1, batch_size=32, limit_batches=30, device="cpu",
+        precision="float32", arch_options={"widths": [8, 16, 16, 16]}, lr=0.3, transforms=(), min_accuracy=None,
     )  # fmt: skip
 
 
@@ -59,45 +59,70 @@ def test_without_gradio_the_command_says_in_a_line_how_to_get_it(trained: Run) -
 
 
 @pytest.mark.skipif(not GRADIO, reason="needs Gradio: pip install -e '.[app]'")
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get install chromium")
-def test_the_page_classifies_explains_and_shows_the_mistakes(trained: Run, tmp_path: Path) -> None:
+def test_the_page_explains_images_asks_nobody_and_leaves_nothing(trained: Run, tmp_path: Path) -> None:
     from playwright.sync_api import expect, sync_playwright
 
+    images, predictions = trained.reported.data.data.test_images, trained.reported.predictions
     program = [sys.executable, "-W", "ignore", "-m", "recipes.s7_cifar", "app", str(trained.path)]
-    served = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    outside = socket.create_server(("127.0.0.1", 0))
+    proxy = {f"{kind}_PROXY": f"http://127.0.0.1:{outside.getsockname()[1]}" for kind in ("HTTP", "HTTPS", "ALL")}
+    (temporary := tmp_path / "temporary").mkdir()
+    env = {**os.environ, **proxy, "NO_PROXY": "localhost,127.0.0.1", "TMPDIR": str(temporary)}
+    served = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     assert served.stdout is not None
     try:
-        with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        address = served.stdout.readline().strip()
+        with (
+            sync_playwright() as playwright,
+            playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"]) as chromium,
+        ):
             page = chromium.new_page(viewport={"width": 1200, "height": 1000})
+            page.set_default_timeout(60_000)
+            expect.set_options(timeout=60_000)
             trouble: list[str] = []
+            asked: list[str] = []
             page.on("pageerror", lambda error: trouble.append(str(error)))
-            page.goto(served.stdout.readline())
-            expect(page.get_by_role("heading", name="c1c2c3c40_quick on digits")).to_be_visible(timeout=60_000)
-            label = page.locator("[data-testid='label-output-value']")
+            page.on("request", lambda request: asked.append(request.url))
+            page.goto(address)
+            expect(page.get_by_role("heading", name="c1c2c3c40 on digits")).to_be_visible()
+            thumbnails, label = page.locator("button.thumbnail-item"), page.get_by_test_id("label-output-value")
+            wrong = predictions.mistakes()
+            expect(thumbnails).to_have_count(12 + min(12, len(wrong)))
+            expect(thumbnails.nth(12)).to_contain_text(f"true: {predictions.labels[wrong[0]]}")
 
-            thumbnails = page.locator("button.thumbnail-item")
-            shown = min(12, len(trained.reported.predictions.mistakes()))
-            expect(thumbnails).to_have_count(12 + shown, timeout=60_000)
             thumbnails.first.click()
-            wanted = trained.predict(trained.reported.data.data.test_images[0])[0][0]
-            expect(label).to_have_text(wanted, timeout=60_000)
-            assert page.locator("[data-testid$='-confidence-set']").count() == 5
+            expect(label).to_have_text(str(predictions.classes[0]))
+            shares = page.locator("[data-testid$='-confidence-set']")
+            expect(shares).to_have_count(5)
+            expect(shares.first).to_contain_text(f"{100 * predictions.confidences[0]:.0f}%")
+            heat = page.locator(".large img").nth(1)
+            before = heat.get_attribute("src")
+            page.get_by_role("slider", name="Opacity").fill("0.1")
+            expect(heat).not_to_have_attribute("src", before or "")
 
-            file = tmp_path / "seven.png"
-            image = trained.reported.data.data.test_images[trained.reported.predictions.classes != int(wanted)][0]
-            Image.fromarray(image).save(file)
-            page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
-            page.locator("input[type=file]").first.set_input_files(str(file))
-            expect(label).to_have_text(trained.predict(file)[0][0], timeout=60_000)
-            assert trouble == []
+            other = int(np.flatnonzero(predictions.classes != predictions.classes[0])[0])
+            Image.fromarray(images[other]).save(tmp_path / "mine.png")
+            (tmp_path / "notes.png").write_text("not an image")
+            for file in ("notes.png", "mine.png"):
+                page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
+                page.locator("input[type=file]").first.set_input_files(str(tmp_path / file))
+                if file == "notes.png":
+                    expect(page.get_by_text("notes.png is not an image, or a broken one")).to_be_visible()
+            expect(label).to_have_text(str(predictions.classes[other]))
+
+            assert trouble == [] and {urlsplit(url).netloc for url in asked} == {urlsplit(address).netloc}
             for width in (1200, 400):
                 page.set_viewport_size({"width": width, "height": 1000})
                 page.wait_for_timeout(500)
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
-                if PICTURES:
-                    page.screenshot(path=f"{PICTURES}/app-{width}.png", full_page=True)
-            chromium.close()
+        served.send_signal(signal.SIGINT)
+        assert served.communicate(timeout=60) == ("", "") and served.returncode == 0
     finally:
         served.kill()
         served.communicate()
+    outside.setblocking(False)
+    with outside, pytest.raises(BlockingIOError):
+        outside.accept()
+    assert list(temporary.iterdir()) == []

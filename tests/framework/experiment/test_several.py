@@ -154,4 +154,5 @@ def test_the_command_prints_the_table(tmp_path: Path) -> None:
     result = run(*options)
     assert result.exit_code == 0, result.output
     assert "s7_cifar  1, 2   " in result.output and "±" in result.output
+    assert "**Some are dry runs" in (tmp_path / "report" / "report.md").read_text()
     assert sorted(path.name for path in tmp_path.glob("seed-*")) == ["seed-1", "seed-2"]
