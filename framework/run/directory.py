@@ -39,6 +39,7 @@ class RunDirectory:
         self.augmented_samples = path / "augmented_samples.png"
         self.log = path / "log.jsonl"  # one JSON object an epoch
         self.training_log = path / "training.log"  # the same for people
+        self.tensorboard = path / "tensorboard"  # the same for TensorBoard: see `framework.run.tensorboard`
         self.curves = path / "curves.png"
         self.lr_finder = path / "lr_finder.png"  # of a run whose rate was looked for
         self.checkpoints = path / "checkpoints"  # the newest: see `framework.checkpoint.manager`

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from framework.run.directory import RunDirectory, write_text
 from framework.run.history import EpochMetrics
-from framework.run.tensorboard import ScalarWriter
+from framework.run.tensorboard import EventFiles
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +36,12 @@ class EpochLog:
         self.epochs = epochs
         self._whole = False
         self._texts: dict[Path, list[str]] = {}
-        self._events: ScalarWriter | None = None
+        self._events: EventFiles | None = None
         if run is not None:
             self._texts[run.log] = [json.dumps(metrics) for metrics in history]
             self._texts[run.training_log] = [epoch_line(metrics, epochs) for metrics in history]
             self._write()
-            self._events = ScalarWriter(run.path / "tensorboard", purge_step=len(history) + 1)
+            self._events = EventFiles(run.tensorboard, purge_step=len(history) + 1)
 
     def __call__(self, metrics: EpochMetrics) -> None:
         """Logs one epoch."""
@@ -49,7 +49,12 @@ class EpochLog:
             return
         self._append(self.run.log, json.dumps(metrics, allow_nan=False))
         self.write(epoch_line(metrics, self.epochs))
-        self._events.add({k: v for k, v in metrics.items() if k != "epoch"}, int(metrics["epoch"]))
+        parts: dict[str, dict[str, float]] = {"train": {}, "validation": {}}
+        for name, value in metrics.items():
+            parts["validation" if name.startswith("val_") else "train"][name.removeprefix("val_")] = value
+        epoch = int(parts["train"].pop("epoch"))
+        for part, values in parts.items():
+            self._events.scalars(part, values, epoch)
 
     def write(self, line: str) -> None:
         """Prints a line and keeps it in the training log."""
