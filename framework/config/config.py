@@ -103,10 +103,19 @@ def changed(old: Config, new: Config, *, resumable: bool) -> dict[str, tuple[Any
     """
     found = {}
     for (section, name, before), (_, _, after) in zip(walk(old), walk(new), strict=True):
-        (declared,) = (f for f in dataclasses.fields(getattr(old, section)) if f.name == name)
-        if declared.metadata["resumable"] == resumable and before != after:
+        if before != after and _is_resumable(old, section, name) == resumable:
             found[name] = before, after
     return found
+
+
+def deciding(config: Config) -> dict[str, Any]:
+    """The settings that decide what is computed, by name."""
+    return {name: value for section, name, value in walk(config) if not _is_resumable(config, section, name)}
+
+
+def _is_resumable(config: Config, section: str, name: str) -> bool:
+    (declared,) = (field for field in dataclasses.fields(getattr(config, section)) if field.name == name)
+    return bool(declared.metadata["resumable"])
 
 
 def differences(old: Config, new: Config) -> list[str]:

@@ -53,7 +53,7 @@ def decode_bytes(content: bytes, name: Path | str, preprocessing: Preprocessing,
         whole = content and (not content.startswith(JPEG_START) or JPEG_END in content)
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if whole else None
         rgba = None if image is None or preprocessing.background is None else _with_alpha(content)
-    except (OSError, SyntaxError, cv2.error) as error:
+    except (OSError, SyntaxError, ValueError, cv2.error) as error:
         raise DataError(f"cannot read the image {name}: {error}") from error
     if image is None:
         raise DataError(f"{name} is not an image, or a broken one")
@@ -96,10 +96,28 @@ def _with_alpha(content: bytes) -> Images | None:
     except Image.DecompressionBombError as error:
         raise OSError(str(error)) from error
     with opened:
-        # a level of 16 bits in place of alpha is beyond Pillow, which would clip the others to white
-        if not opened.has_transparency_data or opened.mode.startswith("I"):
+        if not opened.has_transparency_data:
             return None
+        if content.startswith(PNG_START) and content[25] in (0, 2):  # grey or RGB without alpha
+            return _with_color_key(content, opened.info["transparency"])
         return np.asarray(ImageOps.exif_transpose(opened).convert("RGBA"), np.uint8)
+
+
+def _with_color_key(content: bytes, key: int | tuple[int, ...]) -> Images | None:
+    """A grey or RGB PNG as (H, W, 4), transparent where a pixel has the grey level or the color of its chunk tRNS.
+
+    Levels are compared in the file's own depth (PNG specification, third edition, section 11.3.1.1): Pillow does so in
+    8 bits, where a key of 2 or 4 bits is nowhere and one of 16 bits in too many places.
+    """
+    import cv2
+
+    depth = content[24]  # of IHDR
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
+    if image is None:
+        return None
+    levels = np.bitwise_and(key, 2**depth - 1) * max(255 // (2**depth - 1), 1)  # OpenCV spreads 1 to 4 bits over 8
+    opaque = (image != levels).any(2)
+    return np.dstack([image >> 8 if depth > 8 else image, 255 * opaque]).astype(np.uint8)
 
 
 def _may_have_alpha(content: bytes) -> bool:

@@ -20,7 +20,7 @@ from framework.run.directory import RunDirectory
 from framework.run.environment import default_workers
 from framework.run.history import EpochMetrics
 from framework.run.progress import estimate_time, show_progress
-from framework.run.signals import Stop
+from framework.run.signals import GRACE, Stop
 
 
 def fit(
@@ -44,12 +44,18 @@ def fit(
     trainer, epoch_length, epochs = state.trainer, data.sampler.epoch_length, config.training.epochs
     trainer.state.epoch_length = epoch_length
     manager = CheckpointManager(state, run, config.safety, writes=processes.is_main)
+    alone = processes.world_size == 1
     evaluator = _make_validator(state, data, config, device, extensions)
-    if processes.world_size == 1:  # several could not agree there: their parts may differ by a batch
+    if alone:  # several could not agree there: their parts may differ by a batch
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
 
     def check() -> None:
-        if processes.any(stop.asked is not None):
+        try:
+            stops = processes.any(stop.asked is not None)
+        except RuntimeError:  # another process has stopped without its batch, and left the group
+            stop.check()
+            raise
+        if stops:
             raise StoppedError(f"stopped by {stop.asked or 'a signal to another process'}")
 
     def end_epoch() -> None:
@@ -61,7 +67,8 @@ def fit(
 
     sum_over_epoch(state)
     trainer.add_event_handler(Events.ITERATION_COMPLETED, manager.save_if_due)
-    trainer.add_event_handler(Events.ITERATION_COMPLETED, check)
+    # several processes agree where each has its batch, and the last step is done everywhere
+    trainer.add_event_handler(Events.ITERATION_COMPLETED if alone else Events.GET_BATCH_COMPLETED, check)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, end_epoch)
     if processes.is_main:
         show_progress(trainer)
@@ -74,8 +81,7 @@ def fit(
                 workers = default_workers(device) if config.machine.workers is None else config.machine.workers
                 augment_on, last = state.metadata.augment_on, epochs * epoch_length
                 loader = data.train_loader(state.step, last, augment_on=augment_on, device=device, workers=workers)
-                # several processes stop at the same step, and so not where one of them waits
-                batches = stop.ending_waits(loader) if processes.world_size == 1 else loader
+                batches = stop.ending_waits(loader, grace=0.0 if alone else GRACE)
                 trainer.run(batches, max_epochs=epochs, epoch_length=epoch_length)
             manager.finish()
         except StoppedError as stopped:

@@ -14,12 +14,14 @@ from framework.checkpoint.training_state import TrainingState
 from framework.config import Config, saved_config
 from framework.config.config import changed
 from framework.data.data_module import DataModule
+from framework.data.image_data import ImageData
 from framework.data.rendering import ImageRenderer, choose_augment_on
 from framework.engine.class_metrics import class_metrics
 from framework.engine.precision import choose_precision
 from framework.engine.training import Extensions
 from framework.errors import RunDirectoryError
 from framework.experiment.evaluation import evaluate_model
+from framework.experiment.tensorboard import record_settings, record_test
 from framework.export.formats import write_weights
 from framework.inspection import multiply_adds, parameter_count, receptive_field
 from framework.inspection.constraints import Finding, check_accuracy
@@ -96,6 +98,7 @@ def record_start(
         [render(torch.from_numpy(spread), epoch)[0].numpy() for epoch in range(8)],
         title=f"{data.data.name}: as it is, then as in epochs 1 to 8",
     )
+    record_settings(run, config, data.data)
 
 
 def resumed_lines(run: RunDirectory, config: Config, step: int) -> list[str]:
@@ -146,6 +149,21 @@ def reported_model(state: TrainingState, networks: Networks, device: torch.devic
     return LoadedModel(network.eval(), state.metadata, device, source)
 
 
+def measure_test(
+    run: RunDirectory, model: LoadedModel, data: ImageData, config: Config, epoch: int, extensions: Extensions | None
+) -> dict[str, Any]:
+    """The figures of a model on the test images by name, which TensorBoard gets too, at the model's epoch."""
+    further = extensions.metrics() if extensions and extensions.metrics else {}
+    measured = {**class_metrics(data.num_classes, model.device), **further}
+    logits: list[torch.Tensor] = []
+    limit = config.training.limit_batches
+    test = evaluate_model(model, data, limit, metrics=measured, keep=lambda batch: logits.append(batch.cpu()))
+    if "class_accuracy" not in further:
+        test["class_accuracy"] = dict(zip(data.class_names, test["class_accuracy"], strict=True))
+    record_test(run, test, logits, data, epoch)
+    return test
+
+
 def record_results(
     run: RunDirectory,
     config: Config,
@@ -158,12 +176,9 @@ def record_results(
 ) -> None:
     """Tests the weights of the best epoch, and writes and logs the run's figures."""
     model = reported_model(state, networks, device, run.path)
-    further = extensions.metrics() if extensions and extensions.metrics else {}
-    measured = {**class_metrics(data.data.num_classes, device), **further}
-    test = evaluate_model(model, data.data, config.training.limit_batches, metrics=measured)
-    if "class_accuracy" not in further:
-        test["class_accuracy"] = dict(zip(data.data.class_names, test["class_accuracy"], strict=True))
     best = state.best
+    reported_epoch = int(best["epoch"]) if best else len(state.history)
+    test = measure_test(run, model, data.data, config, reported_epoch, extensions)
     results: dict[str, Any] = {
         "data": data.data.name,
         "arch": config.network.arch,
@@ -172,7 +187,7 @@ def record_results(
         "planned_epochs": config.training.epochs,
         "skipped_steps": state.guard.skipped,
         "stopped_early": state.stopped_early,
-        "reported_epoch": best["epoch"] if best else len(state.history),
+        "reported_epoch": reported_epoch,
         "validation_accuracy": best["val_accuracy"] if best else None,
         **{f"test_{name}": value for name, value in test.items()},
         "parameters": parameter_count(model.network),

@@ -1,11 +1,12 @@
 """A trained network on images: metrics of a data set, and the classes of image files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from ignite.engine import Events
 from ignite.metrics import Metric
 
 from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained, require_same_classes
@@ -58,13 +59,14 @@ def evaluate_model(
     *,
     tta: str | None = None,
     metrics: Mapping[str, Metric] | None = None,
+    keep: Callable[[torch.Tensor], object] | None = None,
 ) -> dict[str, Any]:
     """'accuracy' (a share), 'loss' and further `metrics` on all test images, in float32 whatever the precision was.
 
     Each is a number, or a list of them.
 
     With `tta` 'flip' the logits of each image and its horizontal flip are averaged. `limit` cuts a dry run off after
-    that many batches. Raises DataError as `require_same_classes` does,
+    that many batches. `keep` is called with the logits of each batch. Raises DataError as `require_same_classes` does,
     NonFiniteError for a network whose output is not finite.
     """
     require_same_classes(model, data)
@@ -74,6 +76,8 @@ def evaluate_model(
     evaluator = make_evaluator(
         network, statistics=statistics, device=model.device, precision="float32", metrics=metrics
     )
+    if keep is not None:
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: keep(engine.state.output[0]))
     every = np.arange(len(data.test_labels))
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 keeps 10 bits of float32's 23
         size = evaluation_batch_size(model.device)

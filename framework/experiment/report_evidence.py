@@ -111,7 +111,7 @@ def save_pictures(folder: Path, run: ReportedRun) -> tuple[int, int]:
     model, predictions, images = run.model, run.predictions, run.data.data.test_images
     shutil.copyfile(run.files.augmented_samples, folder / sections.SAMPLES)
     if run.history:
-        save_curves(folder / sections.CURVES, run.history, run.title)
+        save_curves(folder / sections.CURVES, run.history, "")  # which is the report's own
     save_confusion(folder / sections.CONFUSION, predictions.confusion(), predictions.class_names)
     save_calibration(folder / sections.CALIBRATION, reliability(predictions))
     mistakes = save_mistakes(folder / sections.MISTAKES, images, predictions)

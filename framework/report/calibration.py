@@ -53,7 +53,7 @@ def save_calibration(path: Path, measured: Reliability) -> None:
                   label="at its mean confidence")  # fmt: skip
         left.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
         left.set_title(f"Expected calibration error {100 * measured.expected_error:.2f} %")
-        figure.legend(loc="outside lower center", ncols=3, labelcolor=INK)
+        left.legend(loc="upper left", fontsize="small", labelcolor=INK)
         right.bar(middles, measured.counts / measured.counts.sum(), 0.9 * width, color="tab:gray")
         right.set(xlabel="confidence", ylabel="share of the images", xlim=(0, 1), title="How sure the network is")
         for axes in (left, right):

@@ -4,11 +4,14 @@ import contextlib
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from framework.run.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,19 +61,25 @@ def saved_figure(
     """An empty figure, saved at the end, as an SVG where the path ends so, else as a PNG.
 
     Its background is transparent, so that it suits a page of either color. Texts are taken literally: `$`, `^` and `_`
-    are not read as mathematics.
+    are not read as mathematics, and what is not printable stands as an escape. A letter that the font lacks is a box.
     """
     _import()
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=inches, layout=layout)  # type: ignore[arg-type]
         yield figure
-        if isinstance(path, Path) and path.suffix == ".svg":
-            figure.savefig(path, dpi=dpi)
-        else:
-            figure.savefig(path, format="png", dpi=dpi, pil_kwargs={"optimize": True})
+        for text in figure.findobj(Text):
+            assert isinstance(text, Text)
+            text.set_text(printable(text.get_text(), keep="\n"))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+            if isinstance(path, Path) and path.suffix == ".svg":
+                figure.savefig(path, dpi=dpi)
+            else:
+                figure.savefig(path, format="png", dpi=dpi, pil_kwargs={"optimize": True})
 
 
 def font(size: int) -> "FreeTypeFont":

@@ -5,12 +5,25 @@ import hashlib
 import html
 import json
 import re
+import struct
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from framework.report import sections
 from framework.report.curves import PANELS
+from framework.report.gallery import GAP, TILE
+
+CUT: Mapping[str, Callable[[int], tuple[float, float]]] = {
+    sections.CURVES: lambda width: (width / len(PANELS), 0),
+    sections.CALIBRATION: lambda width: (width / 2, 0),
+    sections.MISTAKES: lambda _: (3 * (TILE + GAP) - GAP, GAP),
+    sections.GRAD_CAM: lambda _: (3 * (TILE + GAP) - GAP, GAP),
+}
+"""The pictures whose parts stand one below the other on a narrow screen: from their width that of a part, and the gap
+behind it, in pixels."""
 
 STYLE = """
 :root { color-scheme: light dark; --line: #d0d7de; --faint: #f6f8fa; --link: #0969da; }
@@ -26,19 +39,24 @@ img { max-width: max(100%, 44rem); height: auto; display: block; }
 pre { background: var(--faint); padding: .75rem 1rem; border-radius: 6px; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 pre button { float: right; margin-left: .5rem; font: 12px system-ui, sans-serif; cursor: pointer; }
-code { font: 13px/1.45 ui-monospace, monospace; }
+code, pre { font: 13px/1.45 ui-monospace, monospace; }
 table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0; }
 th, td { border: 1px solid var(--line); padding: .3rem .7rem; } th { background: var(--faint); cursor: pointer; }
 td:first-child, tr:has(td[style*=right]) td { overflow-wrap: normal; } td[style*=right] { white-space: nowrap; }
 th[aria-sort=ascending]::after { content: " \\25b2"; } th[aria-sort=descending]::after { content: " \\25bc"; }
 output { position: fixed; z-index: 1; padding: .4rem .6rem; font-size: .8rem; white-space: pre; pointer-events: none;
   background: var(--faint); border: 1px solid var(--line); border-radius: 6px; }
-h2, h3 { break-after: avoid; } img, tr { break-inside: avoid; }
-@media (max-width: 40rem) { pre { padding: .5rem; } code { font-size: 11px; }
-  pre code.language-text { font-size: clamp(8px, 2.2vw, 13px); } }
+h2, h3, p:has(+ figure) { break-after: avoid; } img, tr { break-inside: avoid; }
+.parts { display: none; } .parts div { background-repeat: no-repeat; margin-bottom: .5rem; }
+@media screen and (max-width: 40rem) { pre { padding: .5rem; } code, pre { font-size: 11px; }
+  pre code.language-text { font-size: clamp(8px, 2.2vw, 13px); }
+  table { font-size: .85rem; } th, td { padding: .25rem .35rem; }
+  img.fits { max-width: 100%; } .parts { display: block; } img.cut { display: none; } }
+@page { margin: 12mm; }
 @media print { :root { color-scheme: light; --line: #d0d7de; --faint: #f6f8fa; --link: #0969da; }
   nav, button, output { display: none; } body { max-width: none; padding: 0; font-size: 11pt; }
-  code { font-size: 8pt; } table { display: table; } td { overflow-wrap: anywhere; } img { max-width: 100%; }
+  pre { padding: 0; background: none; } code { font-size: .85em; } pre, pre code { font-size: 6.9pt; }
+  table { display: table; } td { overflow-wrap: anywhere; } img { max-width: 100%; }
   figure div { overflow: visible; } }
 """
 
@@ -81,6 +99,22 @@ for (const table of document.querySelectorAll("figure + table")) {
     values.style.top = event.clientY + 12 + "px";
   };
 }
+for (const image of document.querySelectorAll("img[data-cut]")) {
+  const {width, height, part, step} = JSON.parse(image.dataset.cut), parts = document.createElement("div");
+  for (let left = 0; left < width - 1; left += step) {
+    const piece = document.createElement("div");
+    piece.style.backgroundImage = `url(${image.src})`;
+    piece.style.backgroundSize = `${100 * width / part}% 100%`;
+    piece.style.backgroundPosition = `${100 * left / (width - part)}% 0`;
+    piece.style.aspectRatio = `${part} / ${height}`;
+    parts.append(piece);
+  }
+  parts.className = "parts";
+  parts.role = "img";
+  parts.ariaLabel = image.alt;
+  image.after(parts);
+  image.className = "cut";
+}
 for (const pre of document.querySelectorAll("pre")) {
   const button = document.createElement("button"), code = pre.textContent;
   button.textContent = "copy";
@@ -91,7 +125,8 @@ for (const pre of document.querySelectorAll("pre")) {
   pre.prepend(button);
 }
 """.replace("PANELS", json.dumps(PANELS))
-"""Tables sorted by a click on a heading, the figures of an epoch where the pointer is on its curves, copy buttons."""
+"""Tables sorted by a click on a heading, the figures of an epoch where the pointer is on its curves, copy buttons; on a
+narrow screen the parts of a wide picture one below the other."""
 
 
 def html_page(markdown: str, folder: Path) -> str:
@@ -140,5 +175,14 @@ _FIGURE = r"<figure><div>\1</div><figcaption>\2</figcaption></figure>"
 
 
 def _embed(image: Token, folder: Path) -> None:
-    content = base64.b64encode((folder / str(image.attrGet("src"))).read_bytes()).decode("ascii")
-    image.attrSet("src", f"data:image/png;base64,{content}")
+    name = str(image.attrGet("src"))
+    png = (folder / name).read_bytes()
+    image.attrSet("src", f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}")
+    if name == sections.SAMPLES:
+        image.attrSet("class", "fits")
+    if name in CUT:
+        width, height = struct.unpack(">II", png[16:24])  # of the chunk IHDR, which is the first
+        part, gap = CUT[name](width)
+        if part < width:
+            sizes = {"width": width, "height": height, "part": part, "step": part + gap}
+            image.attrSet("data-cut", json.dumps(sizes))

@@ -41,6 +41,7 @@ class RunDirectory:
         self.metrics = path / "metrics.csv"  # the same for spreadsheets
         self.trackers = path / "trackers.json"  # what --log calls this run
         self.training_log = path / "training.log"  # the same for people
+        self.tensorboard = path / "tensorboard"  # the same for TensorBoard: see `framework.run.tensorboard`
         self.curves = path / "curves.png"
         self.lr_finder = path / "lr_finder.png"  # of a run whose rate was looked for
         self.checkpoints = path / "checkpoints"  # the newest: see `framework.checkpoint.manager`

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from framework.run.directory import RunDirectory, write_text
 from framework.run.history import EpochMetrics
-from framework.run.tensorboard import ScalarWriter
+from framework.run.tensorboard import EventFiles
 from framework.run.trackers import Tracker
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class EpochLog:
         self.epochs = epochs
         self._whole = False
         self._texts: dict[Path, list[str]] = {}
-        self._events: ScalarWriter | None = None
+        self._events: EventFiles | None = None
         self._trackers: list[Tracker] = []
         self._columns = list(history[0]) if history else []
         if run is not None:
@@ -64,7 +64,7 @@ class EpochLog:
             self._texts[run.log] = [json.dumps(metrics) for metrics in history]
             self._texts[run.training_log] = [epoch_line(metrics, epochs) for metrics in history]
             self._write()
-            self._events = ScalarWriter(run.path / "tensorboard", purge_step=len(history) + 1)
+            self._events = EventFiles(run.tensorboard, purge_step=len(history) + 1)
             self._trackers = [Tracker(name, run, settings or {}, history) for name in trackers]
 
     def __call__(self, metrics: EpochMetrics) -> None:
@@ -77,7 +77,12 @@ class EpochLog:
             self._append(self.run.metrics, csv_line(self._columns))
         self._append(self.run.metrics, self._row(metrics))
         self.write(epoch_line(metrics, self.epochs))
-        self._events.add({k: v for k, v in metrics.items() if k != "epoch"}, int(metrics["epoch"]))
+        parts: dict[str, dict[str, float]] = {"train": {}, "validation": {}}
+        for name, value in metrics.items():
+            parts["validation" if name.startswith("val_") else "train"][name.removeprefix("val_")] = value
+        epoch = int(parts["train"].pop("epoch"))
+        for part, values in parts.items():
+            self._events.scalars(part, values, epoch)
         for tracker in self._trackers:
             tracker.add(metrics)
 

@@ -16,6 +16,9 @@ T = TypeVar("T")
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 """What a supervisor, a keyboard and a closing terminal send."""
 
+GRACE = 5.0
+"""Seconds in which one of several processes may still get what it waits for; torchrun kills after 30."""
+
 
 class _Interruption(BaseException):
     """Raised where a signal arrives and nothing is to be saved; no `except Exception` catches it."""
@@ -33,7 +36,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked: str | None = None
-        self._deferring = self._waiting = False
+        self._deferring = self._waiting = self._timed = False
+        self._grace = 0.0
         self._former: dict[int, Any] = {}
 
     # A context made by contextlib could be interrupted in contextlib's own lines.
@@ -67,18 +71,24 @@ class Stop:
             self._deferring = False
         self.check()
 
-    def ending_waits(self, items: Iterable[T]) -> Iterator[T]:
-        """The items; a signal that comes while one is waited for raises StoppedError at once, `deferring` or not."""
-        iterator = iter(items)
+    def ending_waits(self, items: Iterable[T], *, grace: float = 0.0) -> Iterator[T]:
+        """The items; a signal that comes before or while one is waited for raises StoppedError, `deferring` or not.
+
+        It does so after `grace` seconds, unless the item has come by then.
+        """
+        self._grace, iterator = grace, iter(items)
         while True:
             self._waiting = True
             try:
-                self.check()
+                if self.asked is not None:
+                    self._end_wait()
                 item = next(iterator)
             except StopIteration:
                 return
             finally:
                 self._waiting = False
+                if self._timed:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
             yield item
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -87,9 +97,18 @@ class Stop:
             signal.signal(each, former if in_notebook else signal.SIG_DFL)
         self.asked = signal.Signals(number).name
         if self._waiting:
-            self.check()
+            self._end_wait()
         if not self._deferring and not _entering_or_leaving(frame):
             raise _Interruption
+
+    def _end_wait(self) -> None:
+        """Ends the wait at once, or by an alarm."""
+        if not self._grace or not hasattr(signal, "setitimer"):  # Windows
+            self.check()
+        self._former.setdefault(signal.SIGALRM, signal.getsignal(signal.SIGALRM))
+        signal.signal(signal.SIGALRM, lambda *_: self.check() if self._waiting else None)
+        signal.setitimer(signal.ITIMER_REAL, self._grace)
+        self._timed = True
 
 
 @contextmanager

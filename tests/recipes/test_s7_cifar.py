@@ -17,6 +17,7 @@ from framework.config import ConstraintsConfig
 from framework.inspection.constraints import FORBIDDABLE, REQUIRABLE
 from recipes.s7_cifar import DEFAULTS
 from tests.framework.experiment.running import QUICK, ROOT, run, run_killed_after, snapshot
+from tests.framework.run.event_files import points, shown
 
 LAST = "checkpoints/step-000000012.pt"
 """The newest checkpoint of the finished run."""
@@ -79,7 +80,10 @@ def test_a_run_directory_holds_what_was_done(finished: tuple[Path, str]) -> None
     assert "Total params: 184,762" in (folder / "torchsummary.txt").read_text()
     for picture in ("augmented_samples.png", "curves.png"):
         assert cv2.imread(str(folder / picture)) is not None
-    assert any((folder / "tensorboard").iterdir())
+    curves, results = points(folder / "tensorboard"), json.loads((folder / "results.json").read_text())
+    assert [step for step, _ in curves["train", "loss"]] == [step for step, _ in curves["validation", "loss"]] == [1, 2]
+    assert curves["test", "accuracy"] == [(results["reported_epoch"], pytest.approx(results["test_accuracy"]))]
+    assert {(".", "_hparams_/session_start_info"), ("train", "augmented samples")} <= set(shown(folder / "tensorboard"))
     code = folder / "source" / "architectures" / "c1c2c3c40.py"
     assert code.read_text() == (ROOT / "architectures" / "c1c2c3c40.py").read_text()
     assert json.loads((folder / "config.json").read_text())["training"]["epochs"] == 2

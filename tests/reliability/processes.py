@@ -14,10 +14,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from torch import Tensor
@@ -88,12 +89,15 @@ def patch(at: At, mark: Path) -> None:
     setattr(owner, name, patched)
 
 
-def child(folder: str, arguments: Sequence[str], at: At | None, prepare: str | None) -> None:
+def child(
+    folder: str, arguments: Sequence[str], at: At | None, prepare: str | None, environment: Mapping[str, str]
+) -> None:
     """What a process does: the command with its output in a file beside the run, ending with its exit code."""
     import torch
 
     multiprocessing.set_start_method("fork", force=True)  # Linux's own, where the server has left that of its processes
     torch.set_num_threads(1)
+    os.environ.update(environment)
     output = Path(f"{folder}.out").open("a", buffering=1)  # noqa: SIM115 - for as long as the process lives
     sys.stdout = sys.stderr = output
     if at is not None:
@@ -115,10 +119,17 @@ def server() -> Any:
 
 
 def start(
-    folder: Path, *arguments: str, at: At | None = None, prepare: str | None = None, train: Sequence[str] = TRAIN
+    folder: Path,
+    *arguments: str,
+    at: At | None = None,
+    prepare: str | None = None,
+    train: Sequence[str] = TRAIN,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> BaseProcess:
     """A process that trains in `folder`, or goes on there."""
-    process: BaseProcess = server().Process(target=child, args=(str(folder), [*train, *arguments], at, prepare))
+    process: BaseProcess = server().Process(
+        target=child, args=(str(folder), [*train, *arguments], at, prepare, dict(environment))
+    )
     process.start()
     return process
 

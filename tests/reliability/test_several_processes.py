@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.framework.experiment.running import ROOT
-from tests.reliability.processes import digest
+from tests.reliability.processes import digest, said, start, wait_for
+from tests.reliability.test_workers import children
 from tests.warm_python import warm_python
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -75,6 +77,31 @@ def workers(folder: Path) -> list[int]:
         except (OSError, StopIteration):
             continue
     return [found[rank] for rank in sorted(found)]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.mark.parametrize("stuck", [0, 1])
+def test_a_sigterm_ends_processes_of_which_one_waits_for_a_batch_that_never_comes(tmp_path: Path, stuck: int) -> None:
+    """The other process waits for it in a reduction, where Python handles no signal."""
+    folder, group = tmp_path / "run", {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
+    options = ("--epochs", "300", "--patience", "300", "--checkpoint-every", "9", "--workers", "1")
+    processes = [start(folder, *options, environment={**group, "RANK": str(rank)}) for rank in range(2)]
+    wait_for(folder / "best.pt", processes[0])
+    (worker,) = children(processes[stuck].pid or 0)
+    os.kill(worker, signal.SIGSTOP)
+    time.sleep(1)
+    for process in processes:
+        os.kill(process.pid or 0, signal.SIGTERM)
+    for process in processes:
+        process.join(25)
+    assert [process.exitcode for process in processes] == [75, 75], said(folder)
+    assert said(folder).count("error: stopped by SIGTERM, kept in step-") == 2
+    assert f"--resume --out {folder}" in said(folder) and "Traceback" not in said(folder)
 
 
 def test_a_lost_process_is_replaced_and_the_run_ends_with_the_same_bits(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """Image files of every format: their pixels, transparency and orientation, and what is broken."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -88,6 +91,63 @@ def test_grey_with_alpha_and_with_a_transparent_level(tmp_path: Path, mode: str)
         Image.fromarray(levels).convert(mode).save(path, transparency=0)
     found = decode_image(path, Preprocessing(8, background="#102030"))
     assert found[0].tolist() == [[255] * 3 if seen else [16, 32, 48] for seen in there]
+
+
+def png(depth: int, color_type: int, row: bytes, width: int, **chunks: bytes) -> bytes:
+    """A PNG of one row; neither Pillow nor OpenCV writes all of these kinds."""
+    header = struct.pack(">IIBBBBB", width, 1, depth, color_type, 0, 0, 0)
+    parts = {"IHDR": header, **chunks, "IDAT": zlib.compress(b"\0" + row), "IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + (whole := kind.encode() + data) + struct.pack(">I", zlib.crc32(whole))
+        for kind, data in parts.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("depth", "color_type", "row", "key", "shown"),
+    [
+        (1, 0, "50", "0001", [0, None, 0, None]),
+        (2, 0, "1b", "0001", [0, None, 170, 255]),
+        (4, 0, "05af", "0005", [0, None, 170, 255]),
+        (8, 0, "00050aff", "0005", [0, None, 10, 255]),
+        (16, 0, "1200123412ffffff", "1234", [18, None, 18, 255]),
+        (16, 0, "00008000fffe1234", "0000", [None, 128, 255, 18]),
+        (8, 2, "010203010204ff0000050505", "000100020003", [None, (1, 2, 4), (255, 0, 0), 5]),
+        (
+            16,
+            2,
+            "123456789abc123556789abcffff00000000050505050505",
+            "123456789abc",
+            [None, (18, 86, 154), (255, 0, 0), 5],
+        ),
+    ],
+)
+def test_a_color_key_is_compared_in_the_depth_of_the_file(
+    tmp_path: Path, depth: int, color_type: int, row: str, key: str, shown: list[Any]
+) -> None:
+    (tmp_path / "key.png").write_bytes(png(depth, color_type, bytes.fromhex(row), 4, tRNS=bytes.fromhex(key)))
+    background = (255, 128, 0)
+    expected = [list(np.broadcast_to(background if level is None else level, 3)) for level in shown]
+    assert decode_image(tmp_path / "key.png", Preprocessing(8, background="#ff8000"))[0].tolist() == expected
+    grey = decode_image(tmp_path / "key.png", Preprocessing(8, background="white"), 1)
+    assert [bool(level == 255) for level in grey[0, :, 0]] == [level in (None, 255) for level in shown]
+
+
+@pytest.mark.parametrize("color_type", [2, 3])
+def test_a_chunk_of_transparency_that_does_not_fit_is_named(tmp_path: Path, color_type: int) -> None:
+    (tmp_path / "torn.png").write_bytes(
+        png(8, color_type, bytes(12), 4, PLTE=bytes(9), tRNS=bytes({2: 1, 3: 300}[color_type]))
+    )
+    with pytest.raises(DataError, match=r"torn\.png"):
+        decode_image(tmp_path / "torn.png", WHITE)
+
+
+def test_a_palette_keeps_its_levels_of_transparency(tmp_path: Path) -> None:
+    colors, alphas = bytes([10, 20, 30, 40, 50, 60, 70, 80, 90]), bytes([0, 128])
+    content = png(8, 3, bytes([0, 1, 2]), 3, PLTE=colors, tRNS=alphas)
+    (tmp_path / "palette.png").write_bytes(content)
+    found = decode_image(tmp_path / "palette.png", Preprocessing(8, background="#ff8000"))
+    assert found[0].tolist() == [[255, 128, 0], [147, 89, 30], [70, 80, 90]]
 
 
 def test_an_opaque_image_with_alpha_is_what_it_is_without(tmp_path: Path) -> None:

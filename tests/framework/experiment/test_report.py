@@ -272,6 +272,12 @@ def test_the_page_opens_in_a_browser_without_a_network(reported: Path) -> None:
             assert target and page.locator(target.replace("#", "[id='") + "']").count() == 1
         page.set_viewport_size({"width": 390, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        wide = "figure > div", "parts => parts.filter(part => part.scrollWidth > part.clientWidth + 1)"
+        assert page.eval_on_selector_all(wide[0], f"{wide[1]}.length") == 2  # confusion matrix and field of view
+        boxes = "parts => parts.map(part => [...part.children].map(piece => piece.getBoundingClientRect().width))"
+        widths = page.eval_on_selector_all(".parts", boxes)
+        assert [len(part) for part in widths] == [3, 2, 2, 2]  # curves, calibration, mistakes, Grad-CAM
+        assert all(300 < width <= 390 for part in widths for width in part)
         assert trouble == []
         assert set(asked) <= {"file:", "data:"}
         chromium.close()

@@ -124,7 +124,8 @@ def test_tables_are_sorted_curves_say_their_figures_and_print_cuts_nothing_off(t
     save_curves(tmp_path / "curves.png", history, "a title")
     epochs = table(("epoch", "loss"), [(str(row["epoch"]), f"{row['loss']:.4f}") for row in history], right=(0, 1))
     classes = table(("class", "images"), [("a", "1,200"), ("b", "30"), ("c", "none")], right=(1,))
-    text = f"# A\n\n{picture('curves.png', 'curves')}\n\n{epochs}\n\n{classes}\n\n{code('long ' * 99 + 'x' * 300)}\n"
+    text = f"# A\n\n{picture('curves.png', 'curves')}\n\n{epochs}\n\n{classes}\n\n"
+    text += f"{code('long ' * 99 + 'x' * 300)}\n\n{code('# ' * 60)}\n"
     (tmp_path / "page.html").write_text(html_page(text, tmp_path))
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
@@ -141,10 +142,11 @@ def test_tables_are_sorted_curves_say_their_figures_and_print_cuts_nothing_off(t
         left, right = PANELS[1]
         page.mouse.move(box["x"] + box["width"] * (left + 0.3 * (right - left)), box["y"] + 50)
         assert page.locator("output").inner_text() == "epoch: 2\nloss: 0.5000"
-        page.set_viewport_size({"width": 700, "height": 900})
+        page.set_viewport_size({"width": 702, "height": 900})  # A4 within its margins
         page.emulate_media(media="print")
+        assert page.evaluate("document.querySelectorAll('pre')[1].clientHeight") < 20  # a line of code of 120 columns
         cut = "[...document.querySelectorAll('pre, img')].filter(part => part.scrollWidth > part.clientWidth)"
         assert page.evaluate(f"{cut}.length") == 0
-        assert page.evaluate("document.documentElement.scrollWidth") <= 700
+        assert page.evaluate("document.documentElement.scrollWidth") <= 702
         assert page.pdf(format="A4").startswith(b"%PDF")
         chromium.close()

@@ -81,24 +81,3 @@ def test_lines_that_a_full_disk_swallowed_come_back(
     assert [json.loads(line)["epoch"] for line in lines(run.log)] == [1, 2, 3]
     assert table(run) == RECORDS[:3]
     assert len(lines(run.training_log)) == 3
-
-
-def test_events_of_tensorboard_hold_the_figures_of_every_epoch(tmp_path: Path) -> None:
-    from tensorboardX.proto.event_pb2 import Event
-    from tensorboardX.record_writer import masked_crc32c
-
-    log = EpochLog(RunDirectory(tmp_path), 4, RECORDS[:1])
-    for record in RECORDS[1:3]:
-        log(record)
-    log.close()
-    (path,) = (tmp_path / "tensorboard").iterdir()
-    content, events = path.read_bytes(), []
-    while content:
-        length = int.from_bytes(content[:8], "little")
-        assert int.from_bytes(content[8:12], "little") == masked_crc32c(content[:8])
-        events.append(Event.FromString(content[12 : 12 + length]))
-        content = content[16 + length :]
-    values = {(e.step, v.tag): v.simple_value for e in events for v in e.summary.value}
-    assert values[3, "loss"] == pytest.approx(1 / 3) and values[2, "val_accuracy"] == 0.25
-    assert {step for step, _ in values} == {2, 3}
-    assert [e.step for e in events if e.HasField("session_log")] == [2]
