@@ -79,7 +79,7 @@ def split_calibration(held_out: Labelled, number: int, seed: int = 0) -> tuple[L
     )
 
 
-def export_int8(
+def write_int8(
     model: LoadedModel,
     format_name: str,
     out: Path,
@@ -91,9 +91,9 @@ def export_int8(
 ) -> Int8Export:
     """Writes a network on the CPU to an int8 file, and what is known of it to a JSON file beside, `out` with .json.
 
-    `check_format` comes first. Raises EmberfieldError for a network that the format cannot express, AccuracyError if
-    int8 costs more than `max_drop` points of the `judged` images, and SaveError for a file that cannot be written;
-    `out` is then as it was. The `test` images change nothing.
+    `require_int8` and `check_format` come first. Raises EmberfieldError for a network that the format cannot express,
+    AccuracyError if int8 costs more than `max_drop` points of the `judged` images, and SaveError for a file that cannot
+    be written; `out` is then as it was. The `test` images change nothing.
     """
     chosen = FORMATS[format_name]
     content = int8_content(model, format_name, calibration.images)
@@ -137,17 +137,22 @@ def accuracies(model: LoadedModel, int8: Callable[[Tensor], Tensor], on: Labelle
         labels = torch.from_numpy(on.labels[start : start + batch_size].copy())
         logits = model.network(normalize(batch, model.metadata.statistics)), int8(batch)
         correct += torch.stack([(found.argmax(1) == labels).sum() for found in logits])
-    float32, quantized = (correct / len(on.labels)).tolist()
+    float32, quantized = (correct.double() / len(on.labels)).tolist()
     return Accuracies(on.name, len(on.labels), float32, quantized)
 
 
 def int8_content(model: LoadedModel, format_name: str, calibration: Images) -> bytes:
     """The content of an int8 file of a network on the CPU, calibrated on images (N, H, W, C).
 
-    Raises EmberfieldError for a format without int8, and for a network that the format cannot express.
+    Raises EmberfieldError for a network that the format cannot express.
     """
     write = FORMATS[format_name].write_int8
-    if write is None:
+    assert write, format_name
+    return write(model.network, model.metadata, calibration)
+
+
+def require_int8(format_name: str) -> None:
+    """Raises EmberfieldError for a format that has no int8."""
+    if format_name in FORMATS and not FORMATS[format_name].write_int8:
         valid = [name for name, known in FORMATS.items() if known.write_int8]
         raise EmberfieldError(f"there is no int8 for {format_name}; valid: {', '.join(valid)}")
-    return write(model.network, model.metadata, calibration)

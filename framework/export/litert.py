@@ -14,6 +14,9 @@ from framework.export.traced import cannot, file_metadata, folded, quiet
 METADATA = "emberfield"
 """The name under which a file's metadata is kept."""
 
+IN_FLOAT = (("TakesBytes;[^/]*$", "*"), (".*", "OUTPUT"))
+"""What int8 leaves in float32, by scope and operator: the normalisation, lest it be rounded twice, and the logits."""
+
 
 def write_litert(network: nn.Module, metadata: ModelMetadata) -> bytes:
     """A .tflite file of a network in evaluation mode, for one image at a time (1, C, H, W).
@@ -33,14 +36,12 @@ def write_int8_litert(network: nn.Module, metadata: ModelMetadata, calibration: 
         from ai_edge_litert.interpreter import Interpreter
         from ai_edge_quantizer import quantizer, recipe
         from ai_edge_quantizer.algorithm_manager import AlgorithmName
-        from ai_edge_quantizer.qtyping import TFLOperationName
 
         try:
             ((signature, named),) = Interpreter(model_content=content).get_signature_list().items()
             quantized = quantizer.Quantizer(content, recipe.static_wi8_ai8())
-            quantized.update_quantization_recipe(  # logits stay float32
-                ".*", TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
-            )
+            for scope, operator in IN_FLOAT:
+                quantized.update_quantization_recipe(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
             ranges = quantized.calibrate(
                 {signature: [{named["inputs"][0]: image[None]} for image in calibration]},
                 num_threads=torch.get_num_threads(),
