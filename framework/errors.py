@@ -55,5 +55,9 @@ class WorkerError(EmberfieldError, exit_code=11):
     """A worker process that was killed, or cannot be started: exit code 11. The run can be resumed."""
 
 
+class AccuracyError(EmberfieldError, exit_code=12):
+    """A network that int8 costs more accuracy than is allowed: exit code 12."""
+
+
 class StoppedError(EmberfieldError, exit_code=75):
     """A run that a signal stopped, to be resumed: exit code 75, the one that sysexits.h calls a temporary failure."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
     from framework.experiment.report_evidence import ReportedRun
     from framework.export.agreement import Agreement
+    from framework.export.int8 import Int8Export
     from framework.report.drawing import Picture
 
 
@@ -116,6 +117,10 @@ class Run:
     def app(self, *, port: int | None = None, share: bool = False) -> Any:
         """As `Experiment.app`."""
         return self.experiment.app(self, port=port, share=share)
+
+    def export_int8(self, out: Path | str, format: str, **given: Any) -> "Int8Export":
+        """As `Experiment.export_int8`, on the run's own images."""
+        return self.experiment.export_int8(self.path, out, format, **{"data": self.data, "arch": self.arch, **given})
 
     def plot(self) -> "Picture":
         """Loss, accuracy and learning rate over the epochs so far. Raises RunDirectoryError before the first."""

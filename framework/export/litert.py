@@ -8,10 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from framework.checkpoint.metadata import ModelMetadata
+from framework.data.image_data import Images
 from framework.export.traced import cannot, file_metadata, folded, quiet
 
 METADATA = "emberfield"
 """The name under which a file's metadata is kept."""
+
+IN_FLOAT = (
+    ("TakesBytes;[^/]*$", "*"),
+    (".*", "SQUARED_DIFFERENCE"),
+    (".*", "RSQRT"),
+    ("Norm[^/]*$", "MEAN"),
+    (".*", "OUTPUT"),
+)
+"""What int8 leaves in float32, by scope and operator: the normalisation of images, statistics of layers, the logits.
+
+An int8 step is too coarse for a variance, whose range is that of a square.
+"""
 
 
 def write_litert(network: nn.Module, metadata: ModelMetadata) -> bytes:
@@ -19,15 +32,34 @@ def write_litert(network: nn.Module, metadata: ModelMetadata) -> bytes:
 
     The metadata is the file's, as JSON under METADATA. Raises EmberfieldError for a network that LiteRT cannot express.
     """
-    module, example = folded(network, metadata)
+    return _described(_converted(*folded(network, metadata)), file_metadata(metadata, "1"))
+
+
+def write_int8_litert(network: nn.Module, metadata: ModelMetadata, calibration: Images) -> bytes:
+    """The same in int8, by ai-edge-quantizer, for one uint8 image at a time (1, H, W, C).
+
+    Weights are scaled per channel, activations by their range on the `calibration` images (N, H, W, C).
+    """
+    content = _converted(*folded(network, metadata, of_bytes=True))
     with quiet():
-        import litert_torch
+        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_quantizer import calibrator, quantizer, recipe, recipe_manager
+        from ai_edge_quantizer.algorithm_manager import AlgorithmName
+        from ai_edge_quantizer.utils.qsv_utils import min_max_update  # a moving average would clip much of an image
 
         try:
-            content = bytes(litert_torch.convert(module, (example,)).model_content())
+            ((signature, named),) = Interpreter(model_content=content).get_signature_list().items()
+            manager = recipe_manager.RecipeManager()
+            manager.load_quantization_recipe(recipe.static_wi8_ai8())
+            for scope, operator in IN_FLOAT:
+                manager.add_quantization_config(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
+            ranges = calibrator.Calibrator(content, torch.get_num_threads(), qsv_update_func=min_max_update)
+            ranges.calibrate({signature: [{named["inputs"][0]: image[None]} for image in calibration]}, manager)
+            quantized = quantizer.Quantizer(content, manager.get_quantization_recipe())
+            content = bytes(quantized.quantize(ranges.get_model_qsvs()).quantized_model)
         except Exception as error:  # a network of someone else's can hold anything
-            raise cannot("expressed in LiteRT", error) from error
-    return _described(content, file_metadata(metadata, "1"))
+            raise cannot("quantised for LiteRT", error) from error
+    return _described(content, file_metadata(metadata, "1", of_bytes=True))
 
 
 def read_litert(content: bytes) -> Callable[[Tensor], Tensor]:
@@ -54,6 +86,16 @@ def read_metadata(content: bytes) -> dict[str, Any]:
     (number,) = (entry.buffer for entry in model.metadata if entry.name == METADATA.encode())
     described = json.loads(bytes(model.buffers[number].data))
     return {name: json.loads(value) for name, value in described.items()}
+
+
+def _converted(module: nn.Module, example: Tensor) -> bytes:
+    with quiet():
+        import litert_torch
+
+        try:
+            return bytes(litert_torch.convert(module, (example,)).model_content())
+        except Exception as error:  # a network of someone else's can hold anything
+            raise cannot("expressed in LiteRT", error) from error
 
 
 def _described(content: bytes, described: dict[str, str]) -> bytes:
