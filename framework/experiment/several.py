@@ -12,6 +12,7 @@ from framework.config import Config, differences, saved_config
 from framework.config.declaration import unknown
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.run import Run
+from framework.experiment.side_by_side import train_side_by_side
 from framework.report.comparison import HEADER, Spread, Variant, chosen, chosen_line
 from framework.run.console import console_logging
 from framework.run.directory import RunDirectory, finished, make_run_directory, write_json, write_text
@@ -25,29 +26,38 @@ SETTINGS, RESULTS = "settings.json", "results.json"
 """What a folder of runs holds beside them: the settings that they share, and the figures by variant."""
 
 
-def train_all(
+def train_all(experiment: "Experiment", out: Path | str | None = None, **given: Any) -> list[Run]:
+    """Trains as `train_runs` does, and compares the runs in a report."""
+    from framework.experiment.comparing import compare
+
+    folder, every = train_runs(experiment, out, **given)
+    with console_logging():
+        for file in compare(experiment, every, folder / "report"):
+            logger.info("%s", file)
+    return every
+
+
+def train_runs(
     experiment: "Experiment",
     out: Path | str | None = None,
     *,
     seeds: str | Sequence[int] | None = None,
     variants: str | Sequence[str] | None = None,
     resume: bool = False,
+    side_by_side: int = 1,
     preset: str | None = None,
     files: Sequence[Path] = (),
     **settings: Any,
-) -> list[Run]:
-    """Trains OUT/VARIANT-seed-N for each of the `variants` and `seeds`, one run after the other, and sums them up.
+) -> tuple[Path, list[Run]]:
+    """Trains OUT/VARIANT-seed-N for each of the `variants` and `seeds`, and sums them up; gives OUT and the runs.
 
-    Both are sequences, or texts like '0,1,2'; 'all' are all variants. Without variants a run is OUT/seed-N. With
-    `resume`, finished runs are left as they are, and others go on. The settings are those of `Experiment.train`.
+    Both are sequences, or texts like '0,1,2'; 'all' are all variants. Without variants a run is OUT/seed-N. They are
+    trained one after the other, or so many `side_by_side` in processes of their own. With `resume`, finished runs are
+    left as they are, and others go on. The settings are those of `Experiment.train`.
     Raises EmberfieldError for a wrong seed or variant, RunDirectoryError for a folder that is in use, or, on a
-    resume, for other settings, and as `Experiment.train` does.
+    resume, for other settings, and as `Experiment.train` and `train_side_by_side` do.
     """
-    from framework.experiment.comparing import compare
-
-    for one, many, asked in (("seed", "seeds", seeds), ("variant", "variants", variants)):
-        if asked is not None and settings.get(one) is not None:
-            raise EmberfieldError(f"--{one} and --{many} cannot stand together: leave one of them out")
+    require_several(settings, seeds=seeds, variants=variants, resume=resume, out=out, side_by_side=side_by_side)
     variant = settings.pop("variant", None)
     named = named_variants([variant] if variant and variants is None else variants, experiment.variants)
     in_memory = not isinstance(settings.get("data"), str | Path | NoneType)
@@ -56,32 +66,56 @@ def train_all(
     numbers = [shared.training.seed] if seeds is None else chosen_seeds(seeds)
     for number in numbers:
         shared.updated({"seed": number})
+    folder = make_run_directory(experiment.name) if out is None else Path(out)
+    open_folder(folder, shared, resume=resume)
+    planned = {
+        folder / (f"seed-{number}" if name is None else f"{name}-seed-{number}"): (name, number)
+        for name in named
+        for number in numbers
+    }
+    trained: dict[str, list[Run]] = {}
+    with console_logging():
+        if side_by_side > 1:
+            configs = {
+                path: experiment.settings(
+                    {**experiment.variants.get(name or "", {}), **changes, "seed": number}, preset=preset, files=files
+                )
+                for path, (name, number) in planned.items()
+            }
+            _train_unfinished(experiment, configs, side_by_side)
+        for path, (name, number) in planned.items():
+            given: dict[str, Any] = {**settings, "seed": number, "resume": resume or side_by_side > 1}
+            try:
+                run = experiment.train(path, preset=preset, variant=name, files=files, **given)
+            except StoppedError as stopped:
+                repeat = f"repeat this with --resume and --out {folder}" if out is None or not resume else "repeat this"
+                raise StoppedError(f"{stopped}; to go on with all runs, {repeat}") from None
+            run = dataclasses.replace(run, arch=run.config.network.arch)  # as the user named it
+            trained.setdefault(name or experiment.name, []).append(run)
+        sum_up(folder, [as_variant(name, runs) for name, runs in trained.items()])
+    return folder, [run for runs in trained.values() for run in runs]
+
+
+def require_several(
+    settings: Mapping[str, Any], *, seeds: object, variants: object, resume: bool, out: object, side_by_side: int
+) -> None:
+    """Raises EmberfieldError for what cannot stand together, or not where it is."""
+    for one, many, asked in (("seed", "seeds", seeds), ("variant", "variants", variants)):
+        if asked is not None and settings.get(one) is not None:
+            raise EmberfieldError(f"--{one} and --{many} cannot stand together: leave one of them out")
     if int(os.environ.get("WORLD_SIZE") or 1) > 1:
         raise EmberfieldError("several runs are for one process: under torchrun start each by --seed and --variant")
     if resume and out is None:
         raise EmberfieldError("--resume needs --out, the folder of the runs to go on with")
-    folder = make_run_directory(experiment.name) if out is None else Path(out)
-    open_folder(folder, shared, resume=resume)
-    trained: dict[str, list[Run]] = {}
-    with console_logging():
-        for name in named:
-            for number in numbers:
-                path = folder / (f"seed-{number}" if name is None else f"{name}-seed-{number}")
-                given = {**settings, "seed": number}
-                try:
-                    run = experiment.train(path, resume=resume, preset=preset, variant=name, files=files, **given)
-                except StoppedError as stopped:
-                    again = (
-                        f"repeat this with --resume and --out {folder}" if out is None or not resume else "repeat this"
-                    )
-                    raise StoppedError(f"{stopped}; to go on with all runs, {again}") from None
-                run = dataclasses.replace(run, arch=run.config.network.arch)  # as the user named it
-                trained.setdefault(name or experiment.name, []).append(run)
-        sum_up(folder, [as_variant(name, runs) for name, runs in trained.items()])
-        every = [run for runs in trained.values() for run in runs]
-        for file in compare(experiment, every, folder / "report"):
-            logger.info("%s", file)
-    return every
+    if side_by_side > 1 and not isinstance(settings.get("data"), str | Path | NoneType):
+        raise EmberfieldError("images in memory cannot be trained on side by side: give data by name or path")
+
+
+def _train_unfinished(experiment: "Experiment", configs: Mapping[Path, Config], at_once: int) -> None:
+    unfinished = {
+        path: config for path, config in configs.items() if not finished(RunDirectory(path), config.training.epochs)
+    }
+    train_side_by_side(experiment.launcher, unfinished, at_once)
 
 
 def chosen_seeds(seeds: str | Sequence[int]) -> list[int]:
