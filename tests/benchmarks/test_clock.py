@@ -7,8 +7,12 @@ from benchmarks import clock
 from tests.benchmarks.running import run, table_rows
 from tests.warm_python import warm_python
 
+SOAK = bool(os.environ.get("EMBERFIELD_SOAK"))
+
 
 def test_a_pair_is_trained_by_the_code_of_both_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not SOAK:
+        pytest.skip("two whole commands: make soak")
     if os.system(f"git -C {clock.ROOT} cat-file -e {clock.BEFORE}^{{commit}} 2> /dev/null"):
         pytest.skip(f"this clone has no commit {clock.BEFORE}")
     monkeypatch.setattr("sys.executable", warm_python())

@@ -22,13 +22,13 @@ class HorizontalFlip:
         """Whether an image is mirrored in every other epoch."""
         return type(self.transform).__name__ == "AlternatingFlip"
 
-    def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Params:
-        """'flip' (samples,): whether to mirror."""
-        return {"flip": generator.random(samples) < self.transform.p}
-
     def alternated(self, params: Params, epoch: int) -> Params:
         """The parameters of an epoch, counted from 0, from those of the first: the reverse in an odd one."""
         return {"flip": params["flip"] ^ bool(epoch % 2)}
+
+    def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Params:
+        """'flip' (samples,): whether to mirror."""
+        return {"flip": generator.random(samples) < self.transform.p}
 
     def apply_one(self, image: npt.NDArray[np.uint8], params: Params) -> npt.NDArray[np.uint8]:
         """The image, mirrored if it is to be."""
