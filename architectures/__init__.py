@@ -1,6 +1,7 @@
 """Networks, created by their registered names."""
 
 from architectures import (  # noqa: F401 - imported to be registered
+    airbench96,
     c1c2c3c40,
     c1c2c3c40_gated_mirror,
     c1c2c3c40_mirror,

@@ -20,7 +20,8 @@ class Networks(Protocol):
     their `path`, `tensors` and `description`, the fields of a `ModelMetadata`. `libraries()` are other collections, by
     name with a line of text, whose models are called `library:model` and execute no code but the library's.
 
-    A network may say by an attribute `min_size` of how many pixels an image's sides have to be.
+    A network may say by an attribute `min_size` of how many pixels an image's sides have to be. A layer's method
+    `initialize_from_images(images)` is called before a training, with normalised images (N, C, H, W) on the CPU.
     """
 
     PRETRAINED: Mapping[str, Any]

@@ -17,6 +17,7 @@ from framework.config.options import JsonText, SettingsCommand, config_options, 
 from framework.errors import DeviceError, EmberfieldError, SaveError
 from framework.experiment import network_commands
 from framework.experiment.experiment import Experiment
+from framework.experiment.record_command import record_command
 from framework.experiment.settings import SHORT, preset_file, preset_names
 from framework.run.console import console_logging
 from framework.run.environment import version_of
@@ -80,6 +81,7 @@ def command_line(experiment: Experiment) -> click.Group:
         network_commands.report_command,
         network_commands.app_command,
         network_commands.compare_command,
+        record_command,
         make_find_lr_command(experiment),
         make_sweep_command(experiment),
         make_summary_command(experiment),

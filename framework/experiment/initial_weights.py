@@ -1,4 +1,4 @@
-"""A network that begins with the weights of a trained one."""
+"""What a network begins with: weights made from the training images, or those of a trained network."""
 
 import json
 import logging
@@ -12,10 +12,28 @@ from framework.checkpoint.file_format import load_weights
 from framework.checkpoint.loaded_model import load_named
 from framework.checkpoint.networks import Networks, create_network
 from framework.config import Config
+from framework.data.data_module import DataModule
 from framework.data.image_data import ImageData
+from framework.data.memory_map import gather
+from framework.data.statistics import normalize
 from framework.errors import EmberfieldError
 
 logger = logging.getLogger(__name__)
+
+FROM_IMAGES = "initialize_from_images"
+"""The method of a layer whose first weights depend on the images, see `framework.checkpoint.networks.Networks`."""
+
+INITIAL_IMAGES = 5000
+"""How many training images first weights are made from."""
+
+
+def initialize_from_images(network: nn.Module, data: DataModule) -> None:
+    """Calls the method FROM_IMAGES of every layer that has it, with normalised images that are trained on."""
+    if methods := [getattr(layer, FROM_IMAGES) for layer in network.modules() if hasattr(layer, FROM_IMAGES)]:
+        chosen = gather(data.data.train_images, data.sampler.indices[:INITIAL_IMAGES])
+        images = normalize(torch.from_numpy(chosen), data.statistics)
+        for method in methods:
+            method(images)
 
 
 def begin_with_trained(

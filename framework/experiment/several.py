@@ -13,6 +13,7 @@ from framework.config import Config, differences, saved_config
 from framework.config.declaration import unknown
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.run import Run
+from framework.experiment.side_by_side import train_side_by_side
 from framework.report.comparison import HEADER, Spread, Variant, chosen, chosen_line
 from framework.run.console import console_logging
 from framework.run.directory import RunDirectory, finished, make_run_directory, write_json, write_text
@@ -26,52 +27,93 @@ SETTINGS, RESULTS = "settings.json", "results.json"
 """What a folder of runs holds beside them: the settings that they share, and the figures by variant."""
 
 
-def train_all(
+def train_all(experiment: "Experiment", out: Path | str | None = None, **given: Any) -> list[Run]:
+    """Trains as `train_runs` does, and compares the runs in a report."""
+    from framework.experiment.comparing import compare
+
+    folder, every = train_runs(experiment, out, **given)
+    with console_logging():
+        for file in compare(experiment, every, folder / "report"):
+            logger.info("%s", file)
+    return every
+
+
+def train_runs(
     experiment: "Experiment",
     out: Path | str | None = None,
     *,
     seeds: str | Sequence[int] | None = None,
     variants: str | Sequence[str] | None = None,
     resume: bool = False,
+    side_by_side: int = 1,
     preset: str | None = None,
     files: Sequence[Path] = (),
     **settings: Any,
-) -> list[Run]:
-    """Trains OUT/VARIANT-seed-N for each of the `variants` and `seeds`, one run after the other, and sums them up.
+) -> tuple[Path, list[Run]]:
+    """Trains OUT/VARIANT-seed-N for each of the `variants` and `seeds`, and sums them up; gives OUT and the runs.
 
-    Both are sequences, or texts like '0,1,2'; 'all' are all variants. Without variants a run is OUT/seed-N. With
-    `resume`, finished runs are left as they are, and others go on. The settings are those of `Experiment.train`.
+    Both are sequences, or texts like '0,1,2'; 'all' are all variants. Without variants a run is OUT/seed-N. They are
+    trained one after the other, or so many `side_by_side` in processes of their own. With `resume`, finished runs are
+    left as they are, and others go on. The settings are those of `Experiment.train`.
     Raises EmberfieldError for a wrong seed or variant, RunDirectoryError for a folder that is in use, or, on a
-    resume, for other settings, and as `Experiment.train` does.
+    resume, for other settings, and as `Experiment.train` and `train_side_by_side` do.
     """
-    from framework.experiment.comparing import compare
-
-    for one, many, asked in (("seed", "seeds", seeds), ("variant", "variants", variants)):
-        if asked is not None and settings.get(one) is not None:
-            raise EmberfieldError(f"--{one} and --{many} cannot stand together: leave one of them out")
+    require_several(settings, seeds=seeds, variants=variants, resume=resume, out=out, side_by_side=side_by_side)
     variant = settings.pop("variant", None)
     named = named_variants([variant] if variant and variants is None else variants, experiment.variants)
     shared = shared_settings(experiment, settings, preset, files)
     numbers = [shared.training.seed] if seeds is None else chosen_seeds(seeds)
     for number in numbers:
         shared.updated({"seed": number})
-    require_one_process(resume=resume, out=out)
     folder = make_run_directory(experiment.name) if out is None else Path(out)
     open_folder(folder, shared, resume=resume)
+    planned = {
+        folder / (f"seed-{number}" if name is None else f"{name}-seed-{number}"): (name, number)
+        for name in named
+        for number in numbers
+    }
     trained: dict[str, list[Run]] = {}
     with console_logging(), saying_how_to_go_on(folder, repeated=resume):
-        for name in named:
-            for number in numbers:
-                path = folder / (f"seed-{number}" if name is None else f"{name}-seed-{number}")
-                given = {**settings, "seed": number}
-                run = experiment.train(path, resume=resume, preset=preset, variant=name, files=files, **given)
-                run = dataclasses.replace(run, arch=run.config.network.arch)  # as the user named it
-                trained.setdefault(name or experiment.name, []).append(run)
+        if side_by_side > 1:
+            configs = {
+                path: experiment.settings(
+                    {**experiment.variants.get(name or "", {}), **settings, "seed": number}, preset=preset, files=files
+                )
+                for path, (name, number) in planned.items()
+            }
+            _train_unfinished(experiment, configs, side_by_side)
+        for path, (name, number) in planned.items():
+            given: dict[str, Any] = {**settings, "seed": number, "resume": resume or side_by_side > 1}
+            run = experiment.train(path, preset=preset, variant=name, files=files, **given)
+            run = dataclasses.replace(run, arch=run.config.network.arch)  # as the user named it
+            trained.setdefault(name or experiment.name, []).append(run)
         sum_up(folder, [as_variant(name, runs) for name, runs in trained.items()])
-        every = [run for runs in trained.values() for run in runs]
-        for file in compare(experiment, every, folder / "report"):
-            logger.info("%s", file)
-    return every
+    return folder, [run for runs in trained.values() for run in runs]
+
+
+def require_several(
+    settings: Mapping[str, Any],
+    *,
+    seeds: object,
+    variants: object,
+    resume: bool,
+    out: Path | str | None,
+    side_by_side: int,
+) -> None:
+    """Raises EmberfieldError for what cannot stand together, or not where it is."""
+    for one, many, asked in (("seed", "seeds", seeds), ("variant", "variants", variants)):
+        if asked is not None and settings.get(one) is not None:
+            raise EmberfieldError(f"--{one} and --{many} cannot stand together: leave one of them out")
+    require_one_process(resume=resume, out=out)
+    if side_by_side > 1 and in_memory(settings):
+        raise EmberfieldError("images in memory cannot be trained on side by side: give data by name or path")
+
+
+def _train_unfinished(experiment: "Experiment", configs: Mapping[Path, Config], at_once: int) -> None:
+    unfinished = {
+        path: config for path, config in configs.items() if not finished(RunDirectory(path), config.training.epochs)
+    }
+    train_side_by_side(experiment.launcher, unfinished, at_once)
 
 
 def in_memory(settings: Mapping[str, Any]) -> bool:

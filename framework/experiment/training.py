@@ -27,7 +27,7 @@ from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import changed_code, describe, record_results, record_start, resumed_lines
-from framework.experiment.initial_weights import begin_with_trained
+from framework.experiment.initial_weights import begin_with_trained, initialize_from_images
 from framework.experiment.learning_rate import save_found, with_found_rate
 from framework.experiment.named_data import own_images
 from framework.experiment.run import Run
@@ -209,6 +209,8 @@ def build_network(
 ) -> tuple[nn.Module, tuple[Finding, ...]]:
     """The network, created by name and held to its constraints, on its device in channels_last; and what was found.
 
+    Layers whose first weights depend on the images have them from the training images.
+
     Raises ConstraintError for a broken constraint, unless the configuration allows it.
     """
     seed = torch_seed(config.training.seed, "weights")
@@ -225,5 +227,6 @@ def build_network(
     if not config.constraints.no_constraints:
         require(findings)
     place(network, device)
+    initialize_from_images(network, data)
     freeze(network, config.network.freeze)
     return network, findings

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from framework.data.augment.from_albumentations import transform_kinds
+
 WIDTH = 960
 """Of the sheet in pixels, at most, unless the images are larger: they are enlarged by a whole factor."""
 
@@ -54,11 +56,10 @@ def transforms_code(calls: Sequence[Mapping[str, Any]], cutmix: float = 0.0, mix
 
     That images are mixed after it, with the probabilities `cutmix` and `mixup`, is said in comments.
     """
-    import albumentations
-
-    ours = sorted({call["name"] for call in calls if not hasattr(albumentations, call["name"])})
-    lines = ["import albumentations as A"]
-    lines += [f"from framework.data.augment.torchvision_policies import {', '.join(ours)}"] if ours else []
+    kinds = transform_kinds()
+    modules = {call["name"]: kinds[call["name"].lower()].__module__ for call in calls}
+    ours = {name: module for name, module in sorted(modules.items()) if module.startswith("framework.")}
+    lines = ["import albumentations as A", *(f"from {module} import {name}" for name, module in ours.items())]
     lines += ["", "transforms = A.Compose(", "    ["]
     for call in calls:
         arguments = ", ".join(f"{name}={_plain(value)!r}" for name, value in call.items() if name != "name")

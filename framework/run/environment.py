@@ -5,7 +5,6 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framework.errors import DeviceError, EmberfieldError
+from framework.run.code_version import commit_of, git
 
 if TYPE_CHECKING:
     import torch
@@ -148,6 +148,7 @@ def describe_environment() -> dict[str, object]:
     """The time, versions, machine and source commit as plain values; what cannot be found out is None."""
     import torch
 
+    root = Path(__file__).resolve().parents[2]
     return {
         "begun": datetime.now(UTC).isoformat(sep=" ", timespec="seconds"),
         "python": platform.python_version(),
@@ -157,8 +158,8 @@ def describe_environment() -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "cuda_devices": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
         "packages": {name: version_of(name) for name in PACKAGES},
-        "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes": None if (status := _git("status", "--porcelain")) is None else bool(status),
+        "commit": commit_of(root),
+        "uncommitted_changes": None if (status := git(root, "status", "--porcelain")) is None else bool(status),
     }
 
 
@@ -213,16 +214,3 @@ def _cpu_information() -> dict[str, str]:
     except OSError:
         return {}
     return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
-
-
-def _git(*arguments: str) -> str | None:
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

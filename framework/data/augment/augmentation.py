@@ -20,6 +20,7 @@ BLOCK = 4096
 
 BATCH_TRANSFORMS: Mapping[str, Callable[[Any], BatchTransform | None]] = {
     "Affine": Affine.of,
+    "AlternatingFlip": HorizontalFlip,
     "CoarseDropout": CoarseDropout.of,
     "HorizontalFlip": HorizontalFlip,
     "Pad": Pad.of,
@@ -56,6 +57,9 @@ class Augmentation:
         covered = [transform for transform in found if transform is not None]
         self.batch_transforms = tuple(covered) if len(covered) == len(found) else None
         self._blocks: dict[tuple[int, int, int, Size], list[Params]] = {}
+        if self.batch_transforms is None and any(call["name"] == "AlternatingFlip" for call in calls):
+            others = [type(each).__name__ for each, batch in zip(pipeline.transforms, found, strict=True) if not batch]
+            raise EmberfieldError(f"AlternatingFlip cannot stand beside {', '.join(others)}; HorizontalFlip can")
 
     @property
     def effective(self) -> tuple[dict[str, Any], ...]:
@@ -109,6 +113,10 @@ class Augmentation:
             self._blocks = {old: drawn for old, drawn in self._blocks.items() if epoch - 1 <= old[1] <= epoch}
             drawn = self._blocks[key] = []
             for place, transform in enumerate(self.batch_transforms):
-                drawn.append(transform.draw(block_generator(seed, epoch, block, place), BLOCK, size))
+                if isinstance(transform, HorizontalFlip) and transform.alternates:
+                    first = transform.draw(block_generator(seed, 0, block, place), BLOCK, size)
+                    drawn.append(transform.alternated(first, epoch))
+                else:
+                    drawn.append(transform.draw(block_generator(seed, epoch, block, place), BLOCK, size))
                 size = transform.resized(size) if isinstance(transform, Pad | RandomCrop) else size
         return self._blocks[key]

@@ -67,7 +67,7 @@ def _with_pad(declared: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _call(declared: Mapping[str, Any], mean: tuple[float, ...]) -> dict[str, Any]:
-    kinds = _kinds()
+    kinds = transform_kinds()
     given = dict(declared)
     asked = given.pop("name", None)
     if str(asked).lower() in TENSORS:
@@ -90,22 +90,24 @@ def _call(declared: Mapping[str, Any], mean: tuple[float, ...]) -> dict[str, Any
     return {"name": name, **arguments}
 
 
-def _kinds() -> dict[str, Any]:
-    """The classes of the transforms, by their names in small letters."""
+def transform_kinds() -> dict[str, Any]:
+    """The classes of the transforms, albumentations' and ours, by their names in small letters."""
     import albumentations
 
+    from framework.data.augment.alternating_flip import AlternatingFlip
     from framework.data.augment.torchvision_policies import POLICIES
 
     abstract = albumentations.ImageOnlyTransform | albumentations.DualTransform
     theirs = [kind for kind in vars(albumentations).values() if inspect.isclass(kind) and issubclass(kind, abstract)]
-    return {kind.__name__.lower(): kind for kind in (*theirs, *POLICIES) if kind not in get_args(abstract)}
+    kinds = (*theirs, *POLICIES, AlternatingFlip)
+    return {kind.__name__.lower(): kind for kind in kinds if kind not in get_args(abstract)}
 
 
 def _make(name: str, **arguments: Any) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "ShiftScaleRotate is a special case of Affine", UserWarning)
-            return _kinds()[name.lower()](**arguments)
+            return transform_kinds()[name.lower()](**arguments)
     except Exception as error:  # albumentations raises ValueErrors of several lines, and other kinds
         raise EmberfieldError(f"{name} refuses {arguments or 'no arguments'}: {_reason(error)}") from error
 

@@ -13,9 +13,18 @@ from framework.data.augment.batch_transform import Params, Size
 
 @dataclass(frozen=True)
 class HorizontalFlip:
-    """Mirrors an image, with the probability of albumentations' `transform`."""
+    """Mirrors an image, with the probability of albumentations' `transform`, or as `AlternatingFlip` does."""
 
     transform: Any
+
+    @property
+    def alternates(self) -> bool:
+        """Whether an image is mirrored in every other epoch."""
+        return type(self.transform).__name__ == "AlternatingFlip"
+
+    def alternated(self, params: Params, epoch: int) -> Params:
+        """The parameters of an epoch, counted from 0, from those of the first: the reverse in an odd one."""
+        return {"flip": params["flip"] ^ bool(epoch % 2)}
 
     def draw(self, generator: np.random.Generator, samples: int, size: Size) -> Params:
         """'flip' (samples,): whether to mirror."""

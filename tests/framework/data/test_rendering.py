@@ -50,6 +50,19 @@ def test_both_ways_have_the_same_samples_labels_and_draws(mixing: list[CutMix]) 
     assert np.array_equal(source.images, before)
 
 
+def test_an_alternating_flip_shows_both_forms_in_two_epochs_and_the_same_in_every_other() -> None:
+    source = noise_images(transforms=({"name": "AlternatingFlip", "p": 0.5},))
+    samples = torch.from_numpy(source.indices)
+    for render in (ImageRenderer(source), DeviceRenderer(source, CPU)):
+        seen = [render(samples, epoch)[0] for epoch in (0, 1, 2, 7)]
+        assert torch.equal(seen[0], seen[2]) and torch.equal(seen[1], seen[3])
+        assert torch.equal(seen[0].flip(2), seen[1])
+        flipped = (seen[0] != torch.from_numpy(source.images[source.indices])).flatten(1).any(1)
+        assert 0.3 < flipped.float().mean() < 0.7
+    with pytest.raises(EmberfieldError, match="AlternatingFlip cannot stand beside Blur; HorizontalFlip can"):
+        noise_images(transforms=({"name": "AlternatingFlip"}, {"name": "Blur"}))
+
+
 def test_auto_is_the_device_where_every_transform_can_run_there() -> None:
     assert choose_augment_on("auto", noise_images(), CPU) == "device"
     assert choose_augment_on("cpu", noise_images(), CPU) == "cpu"
