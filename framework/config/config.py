@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from framework.config.constraints import ConstraintsConfig
 from framework.config.declaration import as_declared, unknown
 from framework.config.renamed import in_sections, renamed_setting, upgraded
 from framework.config.sections import (
     AugmentationConfig,
-    ConstraintsConfig,
     DataConfig,
     MachineConfig,
     NetworkConfig,
