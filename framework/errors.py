@@ -69,6 +69,12 @@ class WorkerError(EmberfieldError):
     exit_code = 11
 
 
+class AccuracyError(EmberfieldError):
+    """A network that int8 costs more accuracy than is allowed: exit code 12."""
+
+    exit_code = 12
+
+
 class StoppedError(EmberfieldError):
     """A run that a signal stopped, to be resumed: exit code 75, the one that sysexits.h calls a temporary failure."""
 

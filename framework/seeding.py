@@ -62,6 +62,11 @@ def split_generator(seed: int) -> np.random.Generator:
     return _generator(seed, "split")
 
 
+def calibration_generator(seed: int) -> np.random.Generator:
+    """The generator of which images an int8 network is calibrated on."""
+    return _generator(seed, "calibration")
+
+
 def torch_seed(seed: int, purpose: str, step: int = 0) -> int:
     """The seed to give torch for one purpose ('weights', 'step') and optimizer step, counted from 0."""
     return int(_generator(seed, purpose, step).integers(2**63))

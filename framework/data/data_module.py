@@ -94,7 +94,7 @@ def setup(config: Config, data: ImageData | None = None, *, rank: int = 0, world
     data = open_images(config) if data is None else data
     require_trainable(data)
     statistics = channel_statistics(data.train_images)
-    trained, held_out = _split(data, config)
+    trained, held_out = split_images(data, config)
     require_all_classes_trained(data, trained, len(held_out))
     batch_size = config.training.batch_size * config.training.accumulate
     if config.training.accumulate > 1 and batch_size > len(trained):
@@ -134,7 +134,7 @@ def preprocessing_of(config: Config) -> Preprocessing:
     return Preprocessing(config.data.image_size, config.data.fit, config.data.background)
 
 
-def _split(data: ImageData, config: Config) -> tuple[Labels, Labels]:
+def split_images(data: ImageData, config: Config) -> tuple[Labels, Labels]:
     """The indices of the training images that are trained on, and of those for validation."""
     if data.held_out is not None and config.data.val_size is None:
         return np.setdiff1d(np.arange(len(data.train_labels)), data.held_out), data.held_out

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from framework.engine.lr_finder import RateTest
     from framework.engine.training_step import LossTerm
     from framework.export.agreement import Agreement
+    from framework.export.int8 import Int8Export
     from framework.report.sections import Section
 
     Trained = LoadedModel | Path | str
@@ -141,13 +142,17 @@ class Experiment:
     def export(
         self, network: "Trained", out: Path | str, format: str, *, data: "Named" = "digits", arch: str | None = None
     ) -> "Agreement":
-        """Writes a network as 'onnx' (.onnx), 'torch' (.pt2), 'litert' (.tflite) or 'executorch' (.pte).
-
-        Gives how it agrees with PyTorch on the test images.
-        """
+        """Writes 'onnx' (.onnx), 'torch' (.pt2), 'litert' (.tflite) or 'executorch' (.pte), if it agrees with PyTorch."""
         from framework.experiment.evaluation import export_network
 
         return export_network(self, network, Path(out), format, data, arch)
+
+    @isolated()
+    def export_int8(self, network: "Trained", out: Path | str, format: str, **given: Any) -> "Int8Export":
+        """Writes a network in int8, calibrated and judged as `framework.experiment.quantization` says."""
+        from framework.experiment.quantization import export_int8
+
+        return export_int8(self, network, Path(out), format, **given)
 
     @isolated()
     def report(

@@ -21,7 +21,7 @@ def named_images(experiment: "Experiment", model: LoadedModel, data: Named) -> I
     """
     if data is not None:
         return open_named(data, model.metadata.preprocessing)
-    run = next((RunDirectory(path) for path in model.source.parents[:2] if RunDirectory(path).config.is_file()), None)
+    run = run_of(model)
     try:
         images = _trained_on(experiment, saved_config(run.config).data if run else DataConfig(), model)
     except DataError as error:
@@ -29,6 +29,11 @@ def named_images(experiment: "Experiment", model: LoadedModel, data: Named) -> I
     if run:
         require_same_images(images, model)
     return images
+
+
+def run_of(model: LoadedModel) -> RunDirectory | None:
+    """The run that a network was loaded from."""
+    return next((RunDirectory(path) for path in model.source.parents[:2] if RunDirectory(path).config.is_file()), None)
 
 
 def own_images(experiment: "Experiment", data: DataConfig) -> ImageData | None:

@@ -1,6 +1,6 @@
 """The commands that look at a network: a trained one, or a registered one. `experiment` is the context's object."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,18 +77,35 @@ def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: 
 @click.command("export", params=[*NETWORK, DATA], short_help="Write a trained network for other programs.")
 @click.option("--format", required=True, type=FORMAT, help="of the file")
 @click.option("--out", required=True, type=FILE, help="a file .onnx, .pt2 (torch), .tflite (litert), .pte (executorch)")
+@click.option("--int8", is_flag=True, help="in int8, for uint8 images; not for torch")
+@click.option("--calibration", help="images for --int8 by name or path [default: what the run held out]")
+@click.option("--calibration-images", type=click.IntRange(1), help="how many, at most half of them [default: 200]")
+@click.option("--max-drop", type=click.FloatRange(0, 100), help="points of accuracy that int8 may cost [default: 0.5]")
+@click.option("--test", is_flag=True, default=None, help="report what int8 costs on test images, too")
 @click.pass_obj
-def export_command(experiment: Experiment, /, format: str, out: Path, data: str | None, **named: Any) -> None:
+def export_command(
+    experiment: Experiment, /, format: str, out: Path, data: str | None, int8: bool, **given: Any
+) -> None:
     """Write a network for ONNX, torch.export, LiteRT or ExecuTorch, checked against PyTorch on images.
 
     It takes float32 images (N, C, H, W) from 0 to 1, normalises them itself, and gives logits; N is free, but 1 for
     litert and executorch. It is checked on 1,000 test images of --data, or on those of the digits without it.
+
+    With --int8 it takes uint8 images (N, H, W, C). It is calibrated and judged on images that its run held out, which
+    --data names where they lie elsewhere now, and is written only if it loses no more than --max-drop.
     """
+    names = ("calibration", "calibration_images", "max_drop", "test")
+    asked = {name: value for name in names if (value := given.pop(name)) is not None}
+    if int8:
+        _export_int8(experiment, format, out, data=data, asked=asked, **given)
+        return
+    if asked:
+        raise EmberfieldError(f"--{next(iter(asked)).replace('_', '-')} is for --int8")
     from framework.data.registry import open_named
     from framework.export.agreement import check_format
 
     check_format(format, out)
-    model = named_network(experiment, **named, device="cpu")
+    model = named_network(experiment, **given, device="cpu")
     images = open_named(data or "digits", model.metadata.preprocessing)
     agreed = experiment.export(model, out, format, data=images)
     click.echo(f"network {model.source}")
@@ -96,6 +113,27 @@ def export_command(experiment: Experiment, /, format: str, out: Path, data: str 
     click.echo(f"largest difference of the logits {agreed.difference:.1e} (tolerance {agreed.tolerance:.1e})")
     click.echo(f"equal predictions {agreed.equal:,} of {agreed.images:,}")
     click.echo(f"wrote {out}, {out.stat().st_size:,} bytes")
+
+
+def _export_int8(
+    experiment: Experiment, format: str, out: Path, data: str | None, asked: Mapping[str, Any], **named: Any
+) -> None:
+    from framework.export.agreement import check_format
+    from framework.export.int8 import require_int8
+
+    require_int8(format)
+    check_format(format, out)
+    model = named_network(experiment, **named, device="cpu")
+    done = experiment.export_int8(model, out, format, data=data, **asked)
+    click.echo(f"network {model.source}")
+    click.echo(f"calibrated on {done.calibration_images:,} of {printable(done.calibrated_on)}")
+    for found in (done.held_out, done.test):
+        if found:
+            click.echo(
+                f"{100 * found.float32:.2f} % in float32, {100 * found.int8:.2f} % in int8, a drop of {found.drop:.2f} "
+                f"points, on {found.images:,} of {printable(found.name)}"
+            )
+    click.echo(f"wrote {out}, {out.stat().st_size:,} bytes, and {out.name}.json")
 
 
 @click.command("report", params=[ARCH, DEVICE], short_help="Write a run's report, as Markdown and HTML.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
     from framework.experiment.report_evidence import ReportedRun
     from framework.export.agreement import Agreement
+    from framework.export.int8 import Int8Export
     from framework.report.drawing import Picture
 
 
@@ -98,6 +99,10 @@ class Run:
         """As `Experiment.export`; without `data` checked on the run's own test images."""
         checked_on = self.reported.data.data if data is None else data
         return self.experiment.export(self.path, out, format, data=checked_on, arch=self.arch)
+
+    def export_int8(self, out: Path | str, format: str, **given: Any) -> "Int8Export":
+        """As `Experiment.export_int8`, on the run's own images."""
+        return self.experiment.export_int8(self.path, out, format, **{"data": self.data, "arch": self.arch, **given})
 
     def plot(self) -> "Picture":
         """Loss, accuracy and learning rate over the epochs so far. Raises RunDirectoryError before the first."""

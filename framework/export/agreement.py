@@ -89,7 +89,7 @@ def export_model(model: LoadedModel, data: ImageData, format_name: str, out: Pat
             "name other images for the check with --data"
         )
     content = chosen.write(model.network, metadata)
-    images = data.test_images[:: max(len(data.test_images) // CHECKED, 1)][:CHECKED]  # a folder's are sorted by class
+    images = data.test_images[evenly_spread(len(data.test_images))]
     agreed = agreement(model.network, chosen.read(content), images, metadata.statistics)
     require_agreement(agreed)
     try:
@@ -97,6 +97,12 @@ def export_model(model: LoadedModel, data: ImageData, format_name: str, out: Pat
     except OSError as error:
         raise SaveError(f"cannot write {out}: {error.strerror}") from error
     return agreed
+
+
+def evenly_spread(number: int) -> slice:
+    """CHECKED of a number of images, or all where there are fewer. A folder's are sorted by class."""
+    step = max(number // CHECKED, 1)
+    return slice(0, step * CHECKED, step)
 
 
 def check_format(format_name: str, out: Path) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from framework.checkpoint.metadata import ModelMetadata
+from framework.data.image_data import Images
 from framework.export.traced import cannot, export, file_metadata, folded, quiet
 
 METADATA = "metadata"
@@ -18,19 +19,32 @@ def write_executorch(network: nn.Module, metadata: ModelMetadata) -> bytes:
 
     Raises EmberfieldError for a network that ExecuTorch cannot express.
     """
-    module, example = folded(network, metadata)
-    described = {METADATA: json.dumps(file_metadata(metadata, "1"))}
+    return _lowered(*folded(network, metadata), file_metadata(metadata, "1"))
+
+
+@torch.no_grad()
+def write_int8_executorch(network: nn.Module, metadata: ModelMetadata, calibration: Images) -> bytes:
+    """The same in int8, by torchao's PT2E quantisation for XNNPACK, for one uint8 image at a time (1, H, W, C).
+
+    Weights are scaled per channel, activations by their range on the `calibration` images (N, H, W, C).
+    """
+    module, example = folded(network, metadata, of_bytes=True)
     with quiet():
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-        from executorch.exir import to_edge_transform_and_lower
+        from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+            XNNPACKQuantizer,
+            get_symmetric_quantization_config,
+        )
+        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
         try:
-            edge = to_edge_transform_and_lower(
-                export(module, example), partitioner=[XnnpackPartitioner()], constant_methods=described
-            )
-            return bytes(edge.to_executorch().buffer)
+            quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+            observed = prepare_pt2e(module, quantizer)
+            for image in calibration:
+                observed(torch.from_numpy(image[None].copy()))
+            quantized = convert_pt2e(observed)
         except Exception as error:  # a network of someone else's can hold anything
-            raise cannot("expressed in ExecuTorch", error) from error
+            raise cannot("quantised for ExecuTorch", error) from error
+    return _lowered(quantized, example, file_metadata(metadata, "1", of_bytes=True))
 
 
 def read_executorch(content: bytes) -> Callable[[Tensor], Tensor]:
@@ -40,3 +54,19 @@ def read_executorch(content: bytes) -> Callable[[Tensor], Tensor]:
 
     method = Runtime.get().load_program(content).load_method("forward")
     return lambda images: torch.cat([method.execute([image[None].contiguous()])[0].clone() for image in images])
+
+
+def _lowered(module: nn.Module, example: Tensor, described: dict[str, str]) -> bytes:
+    with quiet():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
+        try:
+            edge = to_edge_transform_and_lower(
+                export(module, example),
+                partitioner=[XnnpackPartitioner()],
+                constant_methods={METADATA: json.dumps(described)},
+            )
+            return bytes(edge.to_executorch().buffer)
+        except Exception as error:  # a network of someone else's can hold anything
+            raise cannot("expressed in ExecuTorch", error) from error

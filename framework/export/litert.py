@@ -9,10 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from framework.checkpoint.metadata import ModelMetadata
+from framework.data.image_data import Images
 from framework.export.traced import cannot, file_metadata, folded, quiet
 
 METADATA = "emberfield"
 """The name under which a file's metadata is kept."""
+
+IN_FLOAT = (("TakesBytes;[^/]*$", "*"), (".*", "OUTPUT"))
+"""What int8 leaves in float32, by scope and operator: the normalisation, lest it be rounded twice, and the logits."""
 
 
 def write_litert(network: nn.Module, metadata: ModelMetadata) -> bytes:
@@ -20,15 +24,33 @@ def write_litert(network: nn.Module, metadata: ModelMetadata) -> bytes:
 
     The metadata is the file's, as JSON under METADATA. Raises EmberfieldError for a network that LiteRT cannot express.
     """
-    module, example = folded(network, metadata)
+    return _described(_converted(*folded(network, metadata)), file_metadata(metadata, "1"))
+
+
+def write_int8_litert(network: nn.Module, metadata: ModelMetadata, calibration: Images) -> bytes:
+    """The same in int8, by ai-edge-quantizer, for one uint8 image at a time (1, H, W, C).
+
+    Weights are scaled per channel, activations by their range on the `calibration` images (N, H, W, C).
+    """
+    content = _converted(*folded(network, metadata, of_bytes=True))
     with quiet():
-        import litert_torch
+        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_quantizer import quantizer, recipe
+        from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
         try:
-            content = bytes(litert_torch.convert(module, (example,)).model_content())
+            ((signature, named),) = Interpreter(model_content=content).get_signature_list().items()
+            quantized = quantizer.Quantizer(content, recipe.static_wi8_ai8())
+            for scope, operator in IN_FLOAT:
+                quantized.update_quantization_recipe(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
+            ranges = quantized.calibrate(
+                {signature: [{named["inputs"][0]: image[None]} for image in calibration]},
+                num_threads=torch.get_num_threads(),
+            )
+            content = bytes(quantized.quantize(ranges).quantized_model)
         except Exception as error:  # a network of someone else's can hold anything
-            raise cannot("expressed in LiteRT", error) from error
-    return described(content, file_metadata(metadata, "1"))
+            raise cannot("quantised for LiteRT", error) from error
+    return _described(content, file_metadata(metadata, "1", of_bytes=True))
 
 
 def read_litert(content: bytes) -> Callable[[Tensor], Tensor]:
@@ -57,7 +79,17 @@ def read_metadata(content: bytes) -> dict[str, Any]:
     return {name: json.loads(value) for name, value in described.items()}
 
 
-def described(content: bytes, described: dict[str, str]) -> bytes:
+def _converted(module: nn.Module, example: Tensor) -> bytes:
+    with quiet():
+        import litert_torch
+
+        try:
+            return bytes(litert_torch.convert(module, (example,)).model_content())
+        except Exception as error:  # a network of someone else's can hold anything
+            raise cannot("expressed in LiteRT", error) from error
+
+
+def _described(content: bytes, described: dict[str, str]) -> bytes:
     """The file with its metadata, every weight inside the flatbuffer, and names of the input and output alone.
 
     ai-edge-quantizer puts weights of more than 256 KiB behind the flatbuffer, where tflite-micro does not look, and the

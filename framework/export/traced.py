@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
 
 from framework.checkpoint.metadata import ModelMetadata
@@ -43,30 +43,39 @@ class TakesPixels(nn.Module):
         return logits
 
 
-def trace(network: nn.Module, metadata: ModelMetadata) -> ExportedProgram:
-    """The graph of a network that takes pixels, for any number of images.
+class TakesBytes(TakesPixels):
+    """The same for images as they are stored. The normalisation comes before the channels are moved, in float32."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """uint8 images (N, H, W, C) to logits (N, K)."""
+        mean, std = 255 * self.mean.flatten(), 255 * self.std.flatten()
+        logits: Tensor = self.network(((images.float() - mean) / std).permute(0, 3, 1, 2))
+        return logits
+
+
+def trace(network: nn.Module, metadata: ModelMetadata, *, of_bytes: bool = False) -> ExportedProgram:
+    """The graph of a network that takes pixels, for any number of images, float32 or `of_bytes`.
 
     Raises EmberfieldError for a network that torch.export cannot trace.
     """
-    example = torch.zeros(2, *metadata.input_shape)  # of 1, the batch would become a constant
-    program = export(TakesPixels(network, metadata.statistics), example, FREE)
+    program = export(*_taking(network, metadata, 2, of_bytes), FREE)  # of 1 image, the batch would become a constant
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it holds paths of this machine
     return program
 
 
-def folded(network: nn.Module, metadata: ModelMetadata) -> tuple[nn.Module, Tensor]:
+def folded(network: nn.Module, metadata: ModelMetadata, *, of_bytes: bool = False) -> tuple[fx.GraphModule, Tensor]:
     """A network that takes one image's pixels, with each kernel that is made of others as a constant, and an example.
 
-    A runtime for devices would make a mirrored kernel again for every image, and run its convolution on a slow path.
-    Raises EmberfieldError for a network that torch.export cannot trace.
+    With `of_bytes` the image is uint8 (1, H, W, C). A runtime for devices would make a mirrored kernel again for every
+    image, and run its convolution on a slow path. Raises EmberfieldError for a network that torch.export cannot trace.
     """
     from torch._inductor.constant_folding import constant_fold
 
-    example = torch.zeros(1, *metadata.input_shape)
-    frozen = TakesPixels(network, metadata.statistics).requires_grad_(False)  # else no folded kernel can be copied
+    frozen, example = _taking(network, metadata, 1, of_bytes)
+    frozen.requires_grad_(False)  # else no folded kernel can be copied
     module = export(frozen, example).module(check_guards=False)
-    assert isinstance(module, torch.fx.GraphModule)
+    assert isinstance(module, fx.GraphModule)
     constant_fold(module)
     module.training = False  # it was traced in evaluation mode, and cannot change it
     return module, example
@@ -97,12 +106,14 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def file_metadata(metadata: ModelMetadata, number: str = "N") -> dict[str, str]:
+def file_metadata(metadata: ModelMetadata, number: str = "N", *, of_bytes: bool = False) -> dict[str, str]:
     """What a user of a file has to know that takes `number` images at once, each value as JSON."""
-    size = ", ".join(map(str, metadata.input_shape))
-    channels = "RGB" if metadata.in_channels == 3 else f"{metadata.in_channels} channels"
+    channels, *size = metadata.input_shape
+    shape = ", ".join(map(str, [number, *size, channels] if of_bytes else [number, channels, *size]))
+    kind, largest = ("uint8", 255) if of_bytes else ("float32", 1)
+    colors = "RGB" if channels == 3 else f"{channels} channels"
     return metadata.as_text() | {
-        "input": json.dumps(f"{IMAGES}: float32 ({number}, {size}), {channels}, from 0 to 1; it normalises them"),
+        "input": json.dumps(f"{IMAGES}: {kind} ({shape}), {colors}, from 0 to {largest}; it normalises them"),
         "output": json.dumps(f"{LOGITS}: float32 ({number}, {len(metadata.class_names)}), in the order of class_names"),
     }
 
@@ -111,3 +122,11 @@ def cannot(how: str, error: BaseException) -> EmberfieldError:
     """The error for a network that a library refuses, with the first line of its reason."""
     reason = (str(error).strip().splitlines() or [""])[0]
     return EmberfieldError(f"the network cannot be {how}: {type(error).__name__}: {reason}")
+
+
+def _taking(network: nn.Module, metadata: ModelMetadata, number: int, of_bytes: bool) -> tuple[nn.Module, Tensor]:
+    """A network that takes images of one kind, and that many black ones."""
+    channels, *size = metadata.input_shape
+    if of_bytes:
+        return TakesBytes(network, metadata.statistics), torch.zeros(number, *size, channels, dtype=torch.uint8)
+    return TakesPixels(network, metadata.statistics), torch.zeros(number, channels, *size)

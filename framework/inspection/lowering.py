@@ -21,19 +21,20 @@ _FUSING = PRODUCTS | {"ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D"}
 
 
 def lower(graph: Graph) -> Program:
-    """The program of a recorded network, with the normalisation of uint8 pixels in front, in float32 once."""
+    """The program of a recorded network, with the normalisation of uint8 pixels in front, in float32, and logits behind."""
     live = graph.live()
     readers = Counter(value.index for operation in live for value in operation.inputs)
     made = Builder(readers + Counter(value.index for value in graph.outputs))
     pixels, shape = made.tensor(graph.image.shape), graph.image.shape
-    for operator, width in (("CAST", 4), ("QUANTIZE", 1), ("SUB", 1), ("MUL", 1)):
+    for operator, width in (("CAST", 4), ("SUB", 4), ("MUL", 4), ("QUANTIZE", 1)):
         pixels = made.add(operator, [pixels], (*shape, width))
     made.at[graph.image.index] = pixels
     unknown = next((operation for operation in live if operation.target not in _RULES), None)
     for operation in live[: live.index(unknown) if unknown else None]:
         made.layer = operation.layer
         _RULES[operation.target](made, operation)
-    outputs = frozenset(made.at[value.index] for value in graph.outputs if value.index in made.at)
+    last = [value for value in graph.outputs if value.index in made.at]
+    outputs = frozenset(made.add("DEQUANTIZE", [made.at[value.index]], (*value.shape, 4)) for value in last)
     return Program(tuple(made.steps), tuple(made.sizes), outputs, unknown)
 
 

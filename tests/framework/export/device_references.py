@@ -4,9 +4,11 @@
 environment of `make devices-venv`; without names, of all networks that LiteRT can express.
 """
 
+import contextlib
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +33,6 @@ def trained_like(arch: str) -> nn.Module:
     return network
 
 
-def int8_litert(network: nn.Module, in_channels: int = 3) -> bytes:
-    """A .tflite file of a network in int8, calibrated on a few images of noise."""
-    from ai_edge_quantizer import quantizer, recipe
-
-    from framework.export.litert import described
-    from framework.export.traced import file_metadata
-
-    content = FORMATS["litert"].write(network, metadata(in_channels=in_channels))
-    made = quantizer.Quantizer(bytearray(content), quantization_recipe=recipe.static_wi8_ai8())
-    pixels = images(4, in_channels).transpose(0, 3, 1, 2).astype("float32") / 255
-    ranges = made.calibrate({"serving_default": [{"args_0": image[None]} for image in pixels]})
-    quantized = bytes(made.quantize(ranges).quantized_model)
-    return described(quantized, file_metadata(metadata(in_channels=in_channels), "1"))
-
-
 def allocated(content: bytes) -> dict[str, int]:
     """The arena and the persistent bytes that tflite-micro reports of a .tflite file: its 'head' and 'tail'."""
     from tflite_micro.python.tflite_micro import runtime
@@ -60,10 +47,21 @@ def allocated(content: bytes) -> dict[str, int]:
     return {"arena": head, "persistent": tail}
 
 
-def reference(arch: str) -> dict[str, Any]:
-    """What is said of one network."""
-    content = int8_litert(trained_like(arch))
-    return {**allocated(content), "files": {"litert": len(content)}}
+def int8(network: nn.Module, name: str = "litert") -> bytes:
+    """A file of a network in int8, calibrated on a few images of noise."""
+    write = FORMATS[name].write_int8
+    assert write is not None
+    return write(network, metadata(), images(4))
+
+
+def reference(arch: str, formats: Sequence[str] = ("litert", "onnx", "executorch")) -> dict[str, Any]:
+    """What is said of one network: its memory, and the file of each format that can express it."""
+    files = dict[str, int]()
+    memory = allocated(int8(trained_like(arch)))
+    for name in formats:
+        with contextlib.suppress(EmberfieldError):
+            files[name] = len(int8(trained_like(arch), name))
+    return {**memory, "files": files}
 
 
 def main(out: Path, chosen: list[str]) -> None:

@@ -13,7 +13,7 @@ from framework.export.formats import FORMATS
 from framework.export.targets import TARGETS, missing_operators
 from framework.inspection.budget import int8_budget
 from tests.framework.export import test_devices
-from tests.framework.export.device_references import allocated, int8_litert, reference
+from tests.framework.export.device_references import allocated, int8, reference
 from tests.framework.export.test_formats import images, metadata
 from tests.framework.inspection.test_device_program import REFERENCES
 
@@ -22,7 +22,7 @@ pytestmark = test_devices.pytestmark
 
 @pytest.mark.parametrize("arch", ["s6_net", "c1c2c3c40_quick"])
 def test_the_recorded_references_are_those_of_the_tools(arch: str) -> None:
-    made = reference(arch)
+    made = reference(arch, ["litert"])
     assert {name: made[name] for name in ("arena", "persistent")} == {
         name: REFERENCES[arch][name] for name in ("arena", "persistent")
     }
@@ -49,14 +49,14 @@ def test_another_network_stays_within_the_bounds() -> None:
     network = Branches().eval()
     budget = int8_budget(network, (3, 32, 32))
     assert budget is not None
-    content = int8_litert(network)
+    content = int8(network)
     assert budget[0].size == pytest.approx(len(content), rel=0.05)
     assert allocated(content)["arena"] <= budget[1].arena <= 1.15 * allocated(content)["arena"]
 
 
 def test_a_large_file_keeps_its_weights_inside_where_micro_reads_them() -> None:
     network = nn.Sequential(nn.Conv2d(3, 96, 3, 4), nn.Conv2d(96, 320, 3), nn.Flatten(), nn.Linear(320 * 36, 10)).eval()
-    content = int8_litert(network)
+    content = int8(network)
     assert len(content) > 300_000 and allocated(content)["arena"] < 100_000
 
 
@@ -121,7 +121,7 @@ def test_what_micro_does_not_find_really_fails() -> None:
 def test_micro_predicts_in_int8_what_the_reference_kernels_do(tmp_path: Path) -> None:
     from benchmarks.micro import disagreements
 
-    content = int8_litert(Branches().eval())
+    content = int8(Branches().eval())
     differing = disagreements(content, images(1000))
     assert len(differing) <= 2, json.dumps(differing)
     assert np.asarray(differing).size == 0 or tmp_path
