@@ -21,7 +21,7 @@ _FUSING = PRODUCTS | {"ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D"}
 
 
 def lower(graph: Graph) -> Program:
-    """The program of a recorded network, with the normalisation of uint8 pixels in front, in float32, and logits behind."""
+    """The program of a recorded network: uint8 pixels are normalised in float32 in front, and the logits are float32."""
     live = graph.live()
     readers = Counter(value.index for operation in live for value in operation.inputs)
     made = Builder(readers + Counter(value.index for value in graph.outputs))

@@ -1,6 +1,7 @@
 """Memory, files and missing operators as they are judged before training, against the runtimes for devices."""
 
-import json
+import runpy
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.micro import disagreements
 from framework.export.formats import FORMATS
 from framework.export.targets import TARGETS, missing_operators
 from framework.inspection.budget import int8_budget
@@ -18,6 +20,8 @@ from tests.framework.export.test_formats import images, metadata
 from tests.framework.inspection.test_device_program import REFERENCES
 
 pytestmark = test_devices.pytestmark
+DEVICE = Path(__file__).parents[3] / "examples" / "device"
+c_array = runpy.run_path(str(DEVICE / "c_array.py"))["c_array"]
 
 
 @pytest.mark.parametrize("arch", ["s6_net", "c1c2c3c40_quick"])
@@ -118,10 +122,24 @@ def test_what_micro_does_not_find_really_fails() -> None:
         runtime.Interpreter.from_bytes(content)
 
 
-def test_micro_predicts_in_int8_what_the_reference_kernels_do(tmp_path: Path) -> None:
-    from benchmarks.micro import disagreements
+def test_micro_predicts_in_int8_what_the_reference_kernels_do() -> None:
+    assert len(disagreements(int8(Branches().eval()), images(1000))) <= 2
 
-    content = int8(Branches().eval())
-    differing = disagreements(content, images(1000))
-    assert len(differing) <= 2, json.dumps(differing)
-    assert np.asarray(differing).size == 0 or tmp_path
+
+def test_the_c_program_classifies_a_raw_image(tmp_path: Path) -> None:
+    import ai_edge_litert
+
+    content, image = int8(Branches().eval()), images(1)
+    (tmp_path / "network.h").write_text(c_array(content))
+    (tmp_path / "image.raw").write_bytes(image.tobytes())
+    folder, program = ai_edge_litert.__path__[0], str(tmp_path / "classify")
+    source = ["-I", str(tmp_path), str(DEVICE / "classify.c"), f"{folder}/libLiteRt.so", f"-Wl,-rpath,{folder}"]
+    subprocess.run(["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *source, "-o", program], check=True)
+    done = subprocess.run([program, str(tmp_path / "image.raw")], check=True, capture_output=True, text=True)
+    *logits, label = (line.split()[1] for line in done.stdout.splitlines())
+    expected = FORMATS["litert"].read(content)(torch.from_numpy(image))[0]
+    np.testing.assert_allclose([float(each) for each in logits], expected, atol=1e-5)
+    assert int(label) == int(expected.argmax())
+    short = tmp_path / "short.raw"
+    short.write_bytes(b"0")
+    assert subprocess.run([program, str(short)], capture_output=True).returncode == 2
