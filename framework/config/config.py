@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from framework.config import sections
+from framework.config.constraints import ConstraintsConfig
 from framework.config.declaration import as_declared, unknown
 from framework.config.renamed import in_sections, renamed_setting, upgraded
 from framework.errors import EmberfieldError
@@ -20,7 +21,7 @@ class Config:
 
     data: sections.DataConfig = field(default_factory=sections.DataConfig)
     network: sections.NetworkConfig = field(default_factory=sections.NetworkConfig)
-    constraints: sections.ConstraintsConfig = field(default_factory=sections.ConstraintsConfig)
+    constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
     augmentation: sections.AugmentationConfig = field(default_factory=sections.AugmentationConfig)
     optimization: sections.OptimizationConfig = field(default_factory=sections.OptimizationConfig)
     training: sections.TrainingConfig = field(default_factory=sections.TrainingConfig)

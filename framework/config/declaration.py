@@ -58,6 +58,18 @@ def parse_interval(text: str) -> tuple[float | None, int | None]:
     raise EmberfieldError(f"checkpoint_every is {text!r}; it takes seconds like '60s' or a number of steps like '500'")
 
 
+UNITS = {"": 1, "kB": 1000, "MB": 1000**2, "KiB": 1024, "MiB": 1024**2}
+"""The units of a size, in bytes."""
+
+
+def parse_size(size: int | str) -> int:
+    """The bytes of 65536, '65536', '64KiB', '64kB', '1MiB' or '1MB'. Raises EmberfieldError for another text."""
+    match = re.fullmatch(rf"(\d+)({'|'.join(UNITS)})", str(size))
+    if match is None:
+        raise EmberfieldError(f"the size {size!r} is not valid; it takes bytes, as in 65536, or 64KiB, 64kB, 1MiB, 1MB")
+    return int(match[1]) * UNITS[match[2]]
+
+
 def parse_color(text: str) -> tuple[int, int, int]:
     """Red, green and blue, each 0 to 255, of 'white', 'black' or '#rrggbb'. Raises EmberfieldError for another text."""
     digits = {"white": "#ffffff", "black": "#000000"}.get(text, text)

@@ -24,7 +24,9 @@ from framework.experiment.evaluation import evaluate_model
 from framework.experiment.tensorboard import record_settings, record_test
 from framework.export.formats import write_weights
 from framework.inspection import multiply_adds, parameter_count, receptive_field
-from framework.inspection.constraints import Finding, check_accuracy
+from framework.inspection.budget import int8_json
+from framework.inspection.constraints import check_accuracy
+from framework.inspection.finding import Finding
 from framework.inspection.table import constraint_table, constraint_table_json, layer_table
 from framework.report.augmentation import save_augmented_samples, transforms_code
 from framework.report.curves import save_curves
@@ -192,6 +194,7 @@ def record_results(
         **{f"test_{name}": value for name, value in test.items()},
         "parameters": parameter_count(model.network),
         "multiply_adds": multiply_adds(model.network, data.input_shape),
+        **int8_json(model.network, data.input_shape),
         "receptive_field": list(receptive_field(model.network, data.input_shape).network.size),
         "training_seconds": sum(metrics["seconds"] for metrics in state.history),
         "exact": not state.inexact,

@@ -15,9 +15,10 @@ from framework.data.statistics import normalize
 from framework.errors import EmberfieldError
 from framework.experiment.artifacts import new_network
 from framework.inspection import multiply_adds, parameter_count, receptive_field
-from framework.inspection.constraints import Finding
+from framework.inspection.budget import int8_words
 from framework.inspection.coverage import coverage_mask
 from framework.inspection.effective_field import EffectiveField, effective_field, mirrored
+from framework.inspection.finding import Finding
 from framework.report import sections
 from framework.report.calibration import reliability, save_calibration
 from framework.report.confusion import save_confusion
@@ -77,6 +78,7 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
         ("test macro F1", f"{run.predictions.macro_f1:.4f}"),
         ("validation accuracy, on held-out training images", chosen),
         ("parameters", f"{parameter_count(network):,}"),
+        *int8_words(network, shape),
         ("multiply-adds of an image", f"{multiply_adds(network, shape):,}"),
         *([("receptive field before the global pooling", f"{size} pixels")] if run.feature_map else []),
         ("input coverage", f"{100 * coverage_mask(network, shape).mean():.4g} % of the pixels"),
@@ -95,7 +97,7 @@ def warnings(run: ReportedRun) -> list[str]:
     if broken := [line.name for line in run.findings if not line.holds]:
         said.append(f"The network breaks what was declared of it ({', '.join(broken)}); it was trained all the same.")
     said += [
-        f"The test accuracy of {100 * line.figure:.2f} % is not what was declared: {line.limit}."
+        f"The test accuracy of {100 * (line.figure or 0):.2f} % is not what was declared: {line.limit}."
         for line in run.measured
         if not line.holds
     ]

@@ -12,10 +12,10 @@ from framework.checkpoint.manager import checkpoint_paths
 from framework.data.data_module import setup
 from framework.data.loader import evaluation_batch_size
 from framework.errors import EmberfieldError, RunDirectoryError
+from framework.experiment.findings import find
 from framework.experiment.named_data import named_images, require_same_images
 from framework.experiment.report_evidence import ReportedRun, feature_map_of, figures, save_pictures, warnings
 from framework.experiment.run import Run
-from framework.inspection import check
 from framework.inspection.constraints import check_accuracy
 from framework.report import sections
 from framework.report.page import html_page
@@ -105,7 +105,7 @@ def read_run(run: Run, device: str = "auto") -> ReportedRun:
         predictions=predictions,
         history=list(checkpoint["history"]),
         inexact=list(checkpoint.get("inexact", ())),
-        findings=check(model.network, module.input_shape, config.constraints),
+        findings=find(model.network, module.input_shape, config.constraints),
         measured=check_accuracy(predictions.accuracy, config.constraints),
         networks=experiment.package(),
         feature_map=feature_map,

@@ -13,9 +13,11 @@ from framework.config import Config
 from framework.data.preprocessing import DEFAULT_SIZE
 from framework.data.registry import dataset_names
 from framework.errors import EmberfieldError
+from framework.experiment.findings import find
 from framework.experiment.settings import preset_names
-from framework.inspection import check, parameter_count
-from framework.inspection.constraints import Finding
+from framework.inspection import parameter_count
+from framework.inspection.budget import int8_budget, int8_json, int8_words
+from framework.inspection.finding import Finding
 from framework.inspection.table import constraint_table, constraint_table_json, layer_table, layer_table_json
 from framework.report.summary import torchsummary_table
 
@@ -48,12 +50,17 @@ def summary(
         network = create_network(
             networks, config.network.arch, config.network.arch_options, num_classes=classes or 10, in_channels=shape[0]
         )
-    findings = check(network, shape, config.constraints)
+    findings = find(network, shape, config.constraints)
     if as_json:
-        tables = {**layer_table_json(network, shape), "constraints": constraint_table_json(findings)}
+        tables = {
+            **layer_table_json(network, shape),
+            **int8_json(network, shape),
+            "constraints": constraint_table_json(findings),
+        }
         text = json.dumps({"arch": config.network.arch, **tables}, indent=2)
     else:
-        ours = (layer_table(network, shape), "", constraint_table(findings))
+        device = (f"{name}: {figure}" for name, figure in int8_words(network, shape))
+        ours = (layer_table(network, shape), *device, "", constraint_table(findings))
         text = "\n".join((torchsummary_table(network, shape), *ours))
     return text, () if config.constraints.no_constraints else findings
 
@@ -100,7 +107,10 @@ def listing(experiment: "Experiment") -> str:
 def _architecture(networks: Networks, name: str) -> list[str]:
     """One architecture: parameters, description, and each option with its type and default."""
     with torch.device("meta"):  # counted without making a weight
-        parameters = f"{parameter_count(networks.create(name)):,} parameters for 10 classes"
+        network = networks.create(name)
+    parameters = f"{parameter_count(network):,} parameters for 10 classes"
+    budget = int8_budget(network, _shape(3, DEFAULT_SIZE))
+    parameters += f", {budget[0].size:,} bytes as an int8 .tflite" if budget else ""
     types: Mapping[str, str] = networks.option_types(name)
     described = networks.describe(name)
     return [

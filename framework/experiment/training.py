@@ -27,14 +27,15 @@ from framework.engine.network_trial import require_trainable_network
 from framework.engine.training import Extensions, make_training
 from framework.errors import EmberfieldError, RunDirectoryError, StoppedError
 from framework.experiment.artifacts import changed_code, describe, record_results, record_start, resumed_lines
+from framework.experiment.findings import find
 from framework.experiment.initial_weights import begin_with_trained, initialize_from_images
 from framework.experiment.learning_rate import save_found, with_found_rate
 from framework.experiment.named_data import own_images
 from framework.experiment.run import Run
 from framework.experiment.settings import data_settings, how_to_resume, preset_file, require_named, resolve_config
 from framework.experiment.teachers import as_teacher, keep_teachers, load_teachers
-from framework.inspection import check, parameter_count, require
-from framework.inspection.constraints import Finding
+from framework.inspection import parameter_count, require
+from framework.inspection.finding import Finding
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
 from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory, require_own_files
@@ -223,7 +224,7 @@ def build_network(
         num_classes=data.data.num_classes,
         in_channels=data.data.channels,
     )
-    findings = check(network, data.input_shape, config.constraints)
+    findings = find(network, data.input_shape, config.constraints)
     if not config.constraints.no_constraints:
         require(findings)
     place(network, device)

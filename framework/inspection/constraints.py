@@ -1,15 +1,16 @@
 """What a network must be, declared as data and checked against what it runs, before any training."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from torch import nn
 
 from framework.config import ConstraintsConfig
 from framework.errors import ConstraintError
 from framework.inspection import traits
+from framework.inspection.budget import budget_findings
 from framework.inspection.cost import operation_multiply_adds, parameter_count
 from framework.inspection.coverage import mask_of
+from framework.inspection.finding import Finding
 from framework.inspection.graph import Graph, Operation
 from framework.inspection.network import Network, follow_network
 from framework.inspection.receptive_field import field_of
@@ -29,17 +30,6 @@ FORBIDDABLE: dict[str, Callable[[Network], tuple[Operation, ...]]] = {
 """What `ConstraintsConfig.forbids` can name, likewise; 'pooling' is any but the global average."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One declared line: what it is about, the network's figure, the limit in words, and the layer to look at."""
-
-    name: str
-    figure: int | float
-    limit: str
-    holds: bool
-    where: str
-
-
 def check(model: nn.Module, input_shape: tuple[int, int, int], constraints: ConstraintsConfig) -> tuple[Finding, ...]:
     """Every declared line against the model on an image (C, H, W); one that is not declared has no finding.
 
@@ -50,18 +40,20 @@ def check(model: nn.Module, input_shape: tuple[int, int, int], constraints: Cons
     found: list[Finding] = []
     if (most := constraints.max_params) is not None:
         count = parameter_count(model)
-        found.append(Finding("parameters", count, f"at most {most:,}", count <= most, _largest(model)))
+        found.append(Finding("parameters", count, f"at most {most:,}", count <= most, _largest(model), most - count))
     if (most := constraints.max_multiply_adds) is not None:
         adds = sum(map(operation_multiply_adds, graph.operations))
-        found.append(Finding("multiply-adds", adds, f"at most {most:,}", adds <= most, _costliest(graph)))
+        found.append(Finding("multiply-adds", adds, f"at most {most:,}", adds <= most, _costliest(graph), most - adds))
+    found += budget_findings(graph, constraints)
     if (least := constraints.min_receptive_field) is not None:
         field = field_of(network).network
         size = min(field.size)
-        found.append(Finding("receptive field", size, f"at least {least}", size >= least, field.name))
+        limit = f"at least {least}"
+        found.append(Finding("receptive field", size, limit, size >= least, field.name, size - least))
     if (share := constraints.min_coverage) is not None:
         mask = mask_of(network)
         seen = float(mask.mean())
-        found.append(Finding("input coverage", seen, f"at least {share}", seen >= share, "input"))
+        found.append(Finding("input coverage", seen, f"at least {share}", seen >= share, "input", seen - share))
     if (number := constraints.strided_convs) is not None:
         strided = traits.strided_convolutions(network)
         found.append(_count("strided convolutions", strided, f"exactly {number}", len(strided) == number))
@@ -88,7 +80,7 @@ def require(findings: tuple[Finding, ...]) -> None:
     """Raises ConstraintError, naming every broken line with its figure, its limit and the layer, if there is one."""
     broken = [finding for finding in findings if not finding.holds]
     if broken:
-        lines = [f"{f.name}: {f.figure:,}, has to be {f.limit} (look at {f.where})" for f in broken]
+        lines = [f"{f.name}: {f.shown}, has to be {f.limit} (look at {f.where})" for f in broken]
         raise ConstraintError(
             "the network breaks what is declared of it (--no-constraints takes it all the same):\n"
             + "\n".join(f"  {line}" for line in lines)

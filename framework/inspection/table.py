@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from framework.inspection.constraints import Finding
 from framework.inspection.cost import operation_multiply_adds, parameter_count
 from framework.inspection.coverage import input_coverage
+from framework.inspection.finding import Finding, in_words
 from framework.inspection.network import Layer, follow_network
 from framework.inspection.receptive_field import field_of, receptive_field
 
@@ -69,16 +69,17 @@ def layer_table(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
 
 def constraint_rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
     """A header, then a row for each declared line, with a tick or a cross before it."""
-    rows: list[tuple[str, ...]] = [("", "constraint", "figure", "limit", "where")]
-    for finding in findings:
-        figure = f"{finding.figure:,}" if isinstance(finding.figure, int) else f"{finding.figure:.4g}"
-        rows.append(("✓" if finding.holds else "✗", finding.name, figure, finding.limit, finding.where))
+    rows: list[tuple[str, ...]] = [("", "constraint", "figure", "limit", "margin", "where")]
+    rows += [
+        ("✓" if found.holds else "✗", found.name, found.shown, found.limit, in_words(found.margin), found.where)
+        for found in findings
+    ]
     return rows
 
 
 def constraint_table(findings: Sequence[Finding]) -> str:
     """The declared lines as text."""
-    return _aligned(constraint_rows(findings), right=frozenset([2]))
+    return _aligned(constraint_rows(findings), right=frozenset([2, 4]))
 
 
 def layer_table_json(model: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from framework.config.declaration import unknown
 from framework.errors import EmberfieldError
-from framework.inspection.constraints import Finding
+from framework.inspection.finding import Finding
 from framework.inspection.table import constraint_rows
 from framework.report.calibration import reliability
 from framework.report.confusion import SHOWN, class_rows, frequent_confusions

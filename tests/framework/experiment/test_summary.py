@@ -1,5 +1,6 @@
 """What `summary`, `list` and `--version` say."""
 
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -81,7 +82,7 @@ def test_a_list_of_constraints_replaces_the_recipes_and_says_so(tmp_path: Path) 
 
 def test_list_describes_every_network() -> None:
     lines = run("list").output.splitlines()
-    start = lines.index("  c1c2c3c40    184,762 parameters for 10 classes")
+    start = lines.index("  c1c2c3c40    184,762 parameters for 10 classes, 220,588 bytes as an int8 .tflite")
     assert lines[start + 1].startswith("      The default: three 3x3 convolutions of stride 2, images (N, in_channels")
     assert "      widths: Sequence[int] = (32, 48, 80, 256)" in lines
     assert "      down: 'stride' | 'blur' | 'maxpool' | 'dilation' = 'stride'" in lines
@@ -94,3 +95,19 @@ def test_versions_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("--version")
     assert result.exit_code == 0
     assert re.fullmatch(r"emberfield \d[\w.]*\ntorch \d[\w.+]*\npython 3[\d.]+\n", result.output)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tflite_micro") is not None, reason="the extra tflm is installed")
+def test_a_target_that_is_not_installed_is_named() -> None:
+    result = run("summary", "--target", "tflm")
+    assert result.exit_code == 6 and "pip install 'emberfield[tflm]'" in result.stderr
+    assert run("summary", "--target", "tflm", "--no-constraints").exit_code == 0
+
+
+def test_what_a_device_sets_is_judged_with_the_others() -> None:
+    broken = run("summary", "--max-ram", "64KiB", "--max-flash", "1MiB")
+    assert broken.exit_code == 8
+    assert "int8 memory: 102,528, has to be at most 65,536 bytes (look at c1.separable1.body.conv_pw" in broken.stderr
+    assert "int8 file as .tflite, estimated: " in broken.stdout and "int8 file: " not in broken.stderr
+    wrong = run("summary", "--max-ram", "64K")
+    assert wrong.exit_code == 2 and "64KiB" in wrong.stderr

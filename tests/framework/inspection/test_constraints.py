@@ -57,9 +57,18 @@ def test_the_max_pooling_network_is_refused_with_every_broken_line() -> None:
     assert "c2.down.pool, c3.down.pool, c4.down.pool" in lines[1]
 
 
-@pytest.mark.parametrize("field", ["max_params", "max_multiply_adds", "min_receptive_field"])
+FIGURES = {
+    "max_params": 112,
+    "max_multiply_adds": 30 * 30 * 108,
+    "max_ram": 2 * 4 * 3 * 32 * 32,  # the pixels in float32, before and after a step of their normalisation
+    "max_flash": 1400 + 6 * 140 + 245 + 108 + 4 * 28,  # the file, its steps, a kernel, its weights and its channels
+    "min_receptive_field": 3,
+}
+
+
+@pytest.mark.parametrize("field", FIGURES)
 def test_limits_are_inclusive(field: str) -> None:
-    figure = {"max_params": 112, "max_multiply_adds": 30 * 30 * 108, "min_receptive_field": 3}[field]
+    figure = FIGURES[field]
     beyond = figure + (1 if field.startswith("min") else -1)
     assert holds(nn.Conv2d(3, 4, 3), **{field: figure})
     assert not holds(nn.Conv2d(3, 4, 3), **{field: beyond})
@@ -275,3 +284,35 @@ def test_the_gate_is_quick() -> None:
     began = time.process_time()
     require(check(network, SHAPE, everything))
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(("size", "bytes_"), [("65536", 65536), (65536, 65536), ("64KiB", 65536), ("64kB", 64000)])
+def test_sizes_have_units(size: int | str, bytes_: int) -> None:
+    (finding,) = check(nn.Conv2d(3, 4, 3), SHAPE, ConstraintsConfig(max_ram=size))
+    assert finding.limit == f"at most {bytes_:,} bytes" and finding.margin == bytes_ - 24576
+
+
+@pytest.mark.parametrize("size", ["64 KiB", "64kib", "64K", "6.5KiB", "-1", "", "KiB"])
+def test_another_size_is_refused_with_the_valid_forms(size: str) -> None:
+    with pytest.raises(EmberfieldError, match=r"it takes bytes, as in 65536, or 64KiB, 64kB, 1MiB, 1MB"):
+        ConstraintsConfig(max_flash=size)
+
+
+def test_memory_names_the_layer_in_which_most_is_in_use() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 32, 3, padding=1), nn.AdaptiveAvgPool2d(1))
+    (finding,) = check(network, SHAPE, ConstraintsConfig(max_ram="32KiB"))
+    assert (finding.figure, finding.holds, finding.margin) == (40960, False, -8192)
+    assert finding.where.startswith("1 (CONV_2D); ")
+
+
+@pytest.mark.parametrize("declared", [{"max_ram": "1MiB"}, {"max_flash": "1MiB"}])
+def test_what_is_not_known_does_not_hold(declared: dict[str, str]) -> None:
+    (finding,) = check(Call(lambda self, x: torch.special.i0(x)), SHAPE, ConstraintsConfig(**declared))
+    assert (finding.shown, finding.holds) == ("not known", False) and "i0" in finding.where
+    with pytest.raises(ConstraintError, match="not known, has to be at most 1,048,576 bytes"):
+        require((finding,))
+
+
+def test_memory_is_not_known_where_the_runtime_plans_it() -> None:
+    (finding,) = check(nn.Conv2d(3, 4, 3), SHAPE, ConstraintsConfig(max_ram="1MiB", target="executorch"))
+    assert (finding.figure, finding.holds) == (None, False)

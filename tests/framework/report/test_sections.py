@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from framework.errors import EmberfieldError
-from framework.inspection.constraints import Finding
+from framework.inspection.finding import Finding
 from framework.report.predictions import Predictions
 from framework.report.sections import EPOCHS, HEADINGS, Evidence, report_text
 from framework.run.history import EpochMetrics

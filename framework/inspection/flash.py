@@ -1,0 +1,54 @@
+"""The bytes of the int8 file that a network would be exported to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from framework.inspection.program import Program, Step
+
+
+@dataclass(frozen=True)
+class FileCosts:
+    """What a format stores beside one byte a weight: for the file, each step, each kernel, and each of its channels.
+
+    A channel has a bias of 4 bytes, and scales and zero points in the format's types. The other bytes were measured on
+    the registered networks, metadata of ten class names included (tests/framework/export/test_device_budget.py).
+    """
+
+    file: int
+    step: int
+    kernel: int
+    channel: int
+
+    def of(self, step: Step) -> int:
+        """The bytes of one step."""
+        return self.step + step.weights + self.kernel * (step.channels > 0) + self.channel * step.channels
+
+
+COSTS: Mapping[str, FileCosts] = {
+    "litert": FileCosts(file=1400, step=140, kernel=245, channel=28),
+    "onnx": FileCosts(file=3300, step=396, kernel=1550, channel=17),
+    "executorch": FileCosts(file=6150, step=219, kernel=962, channel=8),
+}
+"""By format. For a channel of a kernel and of its bias LiteRT keeps a scale (4 bytes) and a zero point (8), ONNX a
+scale (4) and zero points of 1 and 4 bytes, XNNPACK a scale for the kernel."""
+
+FORMAT_OF = {None: "litert", "litert": "litert", "tflm": "litert", "executorch": "executorch", "onnxruntime": "onnx"}
+"""The format that is written for a target."""
+
+
+@dataclass(frozen=True)
+class Flash:
+    """The `size` of a file in bytes, and the `layer` of the steps that take the most of it."""
+
+    size: int
+    layer: str
+
+
+def flash(program: Program, format_name: str = "litert") -> Flash:
+    """The file of a program of known steps in a format of COSTS."""
+    costs = COSTS[format_name]
+    layers: dict[str, int] = {}
+    for step in program.steps:
+        layers[step.layer] = layers.get(step.layer, 0) + costs.of(step)
+    largest = max(layers, key=lambda name: layers[name])
+    return Flash(costs.file + sum(layers.values()), largest or "the model itself")

@@ -1,0 +1,125 @@
+"""The program that a device runs, its memory and its file, against what the tools themselves made and reported."""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from architectures import create, names
+from framework.inspection.flash import flash
+from framework.inspection.graph import record
+from framework.inspection.lowering import lower
+from framework.inspection.memory import memory
+from framework.inspection.program import Program
+
+REFERENCES = json.loads(Path(__file__).parents[2].joinpath("fixtures", "device_budget.json").read_text("utf-8"))
+"""By network: what tflite-micro reported and how many bytes the files had; written by
+`EMBERFIELD_DEVICES=1 python -m tests.framework.export.device_references tests/fixtures/device_budget.json`."""
+
+
+@functools.cache
+def program(arch: str) -> Program:
+    with torch.device("meta"):
+        return lower(record(create(arch), (3, 32, 32)))
+
+
+def of(network: nn.Module, *shape: int) -> list[tuple[str, int]]:
+    """The operators between the pixels and the logits, with the bytes of what each makes."""
+    made = lower(record(network, shape or (2, 8, 8)))  # type: ignore[arg-type]
+    return [(step.operator, made.sizes[step.makes]) for step in made.steps[4:-1]]
+
+
+def test_every_network_has_a_reference() -> None:
+    assert sorted(REFERENCES) == [name for name in names() if program(name).unknown is None]
+
+
+@pytest.mark.parametrize("arch", sorted(REFERENCES))
+def test_memory_is_never_below_the_interpreters_and_at_most_15_percent_above(arch: str) -> None:
+    ours, reference = memory(program(arch)), REFERENCES[arch]
+    assert reference["arena"] <= ours.arena <= 1.15 * reference["arena"]
+    assert reference["persistent"] <= ours.persistent <= 1.15 * reference["persistent"]
+
+
+@pytest.mark.parametrize(
+    ("arch", "name"), [(arch, name) for arch, made in REFERENCES.items() for name in made["files"]]
+)
+def test_files_are_within_5_percent(arch: str, name: str) -> None:
+    assert flash(program(arch), name).size == pytest.approx(REFERENCES[arch]["files"][name], rel=0.05)
+
+
+def test_norm_and_activation_go_into_the_convolution() -> None:
+    layers = [nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()]
+    assert of(nn.Sequential(*layers)) == [("CONV_2D", 256)]
+    assert of(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2))) == [("RELU", 128), ("MUL", 128), ("ADD", 128)]
+
+
+class Twice(nn.Module):
+    """What the activation reads, something else reads too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x + x
+        return y.relu() * y
+
+
+def test_a_map_that_is_read_again_stays() -> None:
+    assert of(Twice()) == [("ADD", 128), ("RELU", 128), ("MUL", 128)]
+
+
+@pytest.mark.parametrize(
+    ("layer", "operators"),
+    [
+        (nn.Conv2d(2, 4, 3, 2, 1), [("PAD", 200), ("CONV_2D", 64)]),
+        (nn.Conv2d(2, 4, 3, 2, 1, groups=2), [("PAD", 200), ("DEPTHWISE_CONV_2D", 64)]),
+        (nn.Conv2d(2, 4, 3), [("CONV_2D", 144)]),
+        (nn.ConvTranspose2d(2, 4, 2, 2), [("TRANSPOSE_CONV", 1024)]),
+        (nn.SiLU(), [("LOGISTIC", 128), ("MUL", 128)]),
+        (nn.AdaptiveAvgPool2d(1), [("MEAN", 2)]),
+        (nn.AvgPool2d(8), [("MEAN", 2)]),
+        (nn.MaxPool2d(2), [("MAX_POOL_2D", 32)]),
+        (nn.Sequential(nn.Flatten(), nn.Linear(128, 3)), [("RESHAPE", 128), ("FULLY_CONNECTED", 3)]),
+    ],
+)
+def test_layers_by_hand(layer: nn.Module, operators: list[tuple[str, int]]) -> None:
+    assert of(layer) == operators
+
+
+class Shared(nn.Module):
+    """One kernel, used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(self.conv(x))
+        return out
+
+
+def test_memory_of_a_pair_of_convolutions_by_hand() -> None:
+    network = nn.Sequential(nn.Conv2d(2, 32, 3, padding=1), nn.Conv2d(32, 16, 3, padding=1))
+    used = memory(lower(record(network, (2, 8, 8))))
+    assert (used.arena, used.layer, used.operator) == (8 * 8 * (32 + 16), "1", "CONV_2D")
+    pixels = memory(lower(record(nn.Conv2d(2, 1, 1), (2, 8, 8))))
+    assert pixels.arena == 2 * 4 * 2 * 8 * 8 and pixels.operator == "SUB"  # in float32, before and after
+
+
+def test_a_shared_kernel_is_stored_once_and_another_one_twice() -> None:
+    twice = flash(lower(record(nn.Sequential(nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 3)), (2, 8, 8))))
+    once = flash(lower(record(Shared(), (2, 8, 8))))
+    assert twice.size - once.size == 2 * 2 * 9 + 2 * 28 + 245
+
+
+class Unusual(nn.Module):
+    """An operator that has no rule."""
+
+    def forward(self, x: Tensor) -> Any:
+        return torch.special.i0(x)
+
+
+def test_an_operator_without_a_rule_is_named() -> None:
+    unknown = lower(record(Unusual(), (2, 8, 8))).unknown
+    assert unknown is not None and "i0" in unknown.target
