@@ -178,13 +178,6 @@ class Experiment:
         return write_report(self.open_run(run, data=data, arch=arch), out, readme_url=readme_url, device=device)
 
     @isolated()
-    def app(self, run: Run | Path | str, *, port: int | None = None, share: bool = False) -> Any:
-        """Starts a page to try a run's network on: Gradio's Blocks, see `framework.experiment.app.serve`."""
-        from framework.experiment.app import serve
-
-        return serve(run if isinstance(run, Run) else self.open_run(run), port, share=share)
-
-    @isolated()
     def summary(self, arch: str | None = None, *, as_json: bool = False, **given: Any) -> str:
         """The layers of a network with their receptive field and cost, and the constraints on it.
 

@@ -11,6 +11,7 @@ from framework.config import Config, saved_config
 from framework.errors import RunDirectoryError
 from framework.run.directory import RunDirectory
 from framework.run.history import EpochMetrics
+from framework.run.process_state import isolated
 
 if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
@@ -114,9 +115,12 @@ class Run:
         """As `Experiment.compare`, for this run and others."""
         return self.experiment.compare([self, *others], out, **given)
 
+    @isolated()
     def app(self, *, port: int | None = None, share: bool = False) -> Any:
-        """As `Experiment.app`."""
-        return self.experiment.app(self, port=port, share=share)
+        """Starts a page to try the network on: Gradio's Blocks, see `framework.experiment.app.serve`."""
+        from framework.experiment.app import serve
+
+        return serve(self, port, share=share)
 
     def export_int8(self, out: Path | str, format: str, **given: Any) -> "Int8Export":
         """As `Experiment.export_int8`, on the run's own images."""
