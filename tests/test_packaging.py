@@ -34,6 +34,7 @@ EXTRAS = {
     "datasets": "datasets",
     "timm": "timm",
     "optuna": "sweep",
+    "tflite_micro": "tflm",
     "mlflow": "mlflow",
     "wandb": "wandb",
 }
@@ -125,8 +126,7 @@ def test_what_is_imported_is_required_and_looked_at_by_the_doctor(metadata: emai
     third_party = imported - OURS - OPTIONAL - set(EXTRAS) - sys.stdlib_module_names
     assert {DISTRIBUTION.get(name, name) for name in third_party} <= required
     assert required == set(PACKAGES)
-    # tqdm is imported by Ignite's progress bar only, and Ignite does not require it
-    assert required - {DISTRIBUTION.get(name, name) for name in third_party} <= {"tqdm"}
+    assert required == {DISTRIBUTION.get(name, name) for name in third_party}
     assert all(importlib.metadata.version(name) for name in required)
 
 
