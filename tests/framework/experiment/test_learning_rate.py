@@ -77,6 +77,18 @@ def test_the_suggestion_is_where_the_loss_falls_most_steeply(tmp_path: Path) -> 
     assert EXPERIMENT.find_lr(picture, start=1e-4, steps=40) == found
 
 
+def test_a_run_looks_for_a_rate_with_its_own_settings(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"start": 1e-4, "steps": 40}
+    run = EXPERIMENT.train(tmp_path / "run", epochs=1, momentum=0.8)
+    found = run.find_lr(tmp_path / "a.png", **asked)
+    assert found == EXPERIMENT.find_lr(tmp_path / "b.png", momentum=0.8, **asked)
+    assert found == run.find_lr(tmp_path / "c.png", momentum=0.8, data="digits", **asked)
+    assert found != EXPERIMENT.find_lr(tmp_path / "d.png", **asked)
+    other = dataclasses.replace(EXPERIMENT, defaults=Config())
+    with pytest.raises(RunDirectoryError, match="test_learning_rate:build', which is not registered: add --arch"):
+        other.open_run(run.path).find_lr(**asked)
+
+
 def test_the_command_says_what_it_found(tmp_path: Path) -> None:
     small = ("--data", "digits", "--arch", SETTINGS["arch"], "--no-constraints", "--precision", "float32")
     result = run("find-lr", *small, "--device", "cpu", "--steps", "12", "--start", "0.001", "--out", tmp_path / "a.png")
