@@ -38,9 +38,9 @@ SIDE = 256
 STYLE = """
 .large img { width: 100%; height: 100%; object-fit: contain; image-rendering: pixelated; }
 .caption-label { max-width: 100%; white-space: normal; }
-@media (max-width: 640px) { .grid-container { grid-template-columns: repeat(3, 1fr) !important; } }
+@media (max-width: 640px) { .grid-container { grid-template-columns: repeat(2, 1fr) !important; } }
 """
-"""Small images are shown large; captions are whole, and a gallery on a telephone has three columns."""
+"""Small images are shown large; captions are whole, and a gallery on a telephone has two columns."""
 
 
 def serve(run: Run, port: int | None = None, *, share: bool = False) -> "Blocks":

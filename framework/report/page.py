@@ -29,7 +29,7 @@ STYLE = """
 :root { color-scheme: light dark; --line: #d0d7de; --faint: #f6f8fa; --link: #0969da; }
 @media (prefers-color-scheme: dark) { :root { --line: #3d444d; --faint: #151b23; --link: #4493f8; } }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-h1, p, td { overflow-wrap: anywhere; }
+h1, p, td:last-child:nth-child(2) { overflow-wrap: anywhere; }
 h1 { font-size: 1.8rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
 a { color: var(--link); } nav { columns: 2 14rem; padding: .75rem 1rem; background: var(--faint); border-radius: 6px; }
 nav a { display: block; }
@@ -42,7 +42,7 @@ pre button { float: right; margin-left: .5rem; font: 12px system-ui, sans-serif;
 code, pre { font: 13px/1.45 ui-monospace, monospace; }
 table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0; }
 th, td { border: 1px solid var(--line); padding: .3rem .7rem; } th { background: var(--faint); cursor: pointer; }
-td:first-child, tr:has(td[style*=right]) td { overflow-wrap: normal; } td[style*=right] { white-space: nowrap; }
+td[style*=right] { white-space: nowrap; }
 th[aria-sort=ascending]::after { content: " \\25b2"; } th[aria-sort=descending]::after { content: " \\25bc"; }
 output { position: fixed; z-index: 1; padding: .4rem .6rem; font-size: .8rem; white-space: pre; pointer-events: none;
   background: var(--faint); border: 1px solid var(--line); border-radius: 6px; }

@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,9 +67,6 @@ def check_libraries() -> None:
             f"torch and torchvision do not fit each other ({found}): {error}. "
             "Install the pair together: pip install --upgrade torch torchvision"
         ) from error
-    with warnings.catch_warnings():  # Ignite's bars, which are not used, miss ipywidgets in a notebook
-        warnings.filterwarnings("ignore", "IProgress not found")
-        importlib.import_module("ignite.engine")
 
 
 def process_rank() -> int:
