@@ -17,6 +17,9 @@ import click
 RECIPE = "recipes.s7_cifar"
 """The module whose command is measured."""
 
+NEEDS = {"fastai_learner": "fastai", "lightning_stock": "lightning", "timm_loader": "timm"}
+"""The libraries that baselines need; the extra `benchmarks` has them."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -25,12 +28,12 @@ def data_options(command: Command) -> Command:
     return click.option("--data", required=True, help="the images, by name or by path, as for train")(command)
 
 
-def require_lightning(chosen: Collection[str], option: str) -> None:
-    """Raises click.ClickException if Lightning is among the `chosen` and not installed; `option` chooses others."""
-    if "lightning_stock" in chosen and importlib.util.find_spec("lightning") is None:
-        raise click.ClickException(
-            f"lightning_stock needs lightning: pip install -e '.[benchmarks]', or leave it out by {option}"
-        )
+def require_installed(chosen: Collection[str], option: str) -> None:
+    """Raises click.ClickException if a library that one of the `chosen` needs is not there; `option` chooses others."""
+    for name in chosen:
+        if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
+            extra = "pip install -e '.[benchmarks]'"
+            raise click.ClickException(f"{name} needs {NEEDS[name]}: {extra}, or leave it out by {option}")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.command import require_lightning
+from benchmarks.command import require_installed
 from benchmarks.resume_baselines import RESUME_BASELINES
 from benchmarks.tables import markdown_table, publish, results_option
 
@@ -74,7 +74,7 @@ def measure(name: str, command: Sequence[str], kills: int) -> tuple[str, ...]:
 def main(kills: int, libraries: tuple[str, ...], results: Path) -> None:
     """Prints and writes the table."""
     chosen = libraries or RESUME_BASELINES
-    require_lightning(chosen, "--library")
+    require_installed(chosen, "--library")
     command = [sys.executable, "-m", "benchmarks.resume_baselines"]
     rows = [measure(library, [*command, library], kills) for library in chosen]
     publish(results / "resume.md", "Killed and resumed", markdown_table(HEADER, rows))

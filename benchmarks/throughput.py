@@ -1,120 +1,135 @@
-"""Training speed side by side: python -m benchmarks.throughput --data ../cifar10 [--device cuda].
+"""Training speed side by side: python -m benchmarks.throughput [--recipe s8_resnet] [--precision float32].
 
-Every baseline trains the same network with the same batch, optimizer, loss and images, in a process of its own, in
-several rounds that take turns; a figure is the median of the rounds, and a ratio is taken within a round. `bare` is the
-limit: the step alone. The peers run once with their defaults (float32, no worker processes) and once tuned: our
-precision and memory format, and the worker count that a first round found best for them.
+Every baseline trains a recipe's network with the same images, transforms, batch, optimizer, loss, precision, threads
+and workers, each in a process of its own. All of them are started and warmed up; then one after the other takes a turn
+while the others wait, in several rounds. A figure is the median of the rounds, a ratio is taken within a round. `bare`
+is the limit: the step alone. All but it and Emberfield run in both memory formats.
 """
 
+import contextlib
+import importlib
+import itertools
 import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import click
 
 from benchmarks.baselines import BASELINES
-from benchmarks.command import data_options, require_lightning
+from benchmarks.baselines.__main__ import RECIPES
+from benchmarks.command import require_installed
 from benchmarks.tables import markdown_table, publish, results_option
 from framework.run.environment import describe_environment, version_of
 
-PEERS = ("ignite_stock", "lightning_stock", "loop")
-WORKERS = (0, 2, 4)
-"""What is tried for the tuned peers."""
+OURS = "emberfield"
+COMPARED = (OURS, "fastai_learner", "timm_loader")
+SHEETS = tuple(recipe for recipe in RECIPES if recipe != "s7_cifar")
+HEADER = ("recipe", "precision", "batch", "baseline", "memory format", "images/s", "range", "ours by it", "peak MiB")
 
-SEARCH = ("--warmup", "5", "--steps", "20")
-"""How long each of them is tried."""
-
-HEADER = ("baseline", "settings", "augment", "workers", "images/s", "range", "of bare", "peak MiB")
+Rates = dict["Case", list[Mapping[str, Any]]]
+"""What each case has printed after each of its turns."""
 
 
 class Case(NamedTuple):
-    """What is measured: settings 'default' or 'tuned'; augment 'none' or 'sheet', the recipe's transforms."""
+    """A baseline in a memory format."""
 
     baseline: str
-    settings: str
-    augment: str
-
-
-BARE = Case("bare", "tuned", "none")
-
-Measure = Callable[[Case, int, Sequence[str]], Mapping[str, Any]]
-"""Measures a case with some workers and further options; gives what `benchmarks.baselines` prints."""
+    channels_last: bool
 
 
 def cases(baselines: Sequence[str]) -> list[Case]:
-    """All that is measured, in the order of a round: `bare` and the named ones."""
-    ours = [Case("emberfield", "tuned", augment) for augment in ("none", "sheet")]
-    peers = [
-        Case(peer, settings, augment)
-        for peer in PEERS
-        for settings in ("default", "tuned")
-        for augment in ("none", "sheet")
-    ]
-    return [BARE, *(case for case in ours + peers if case.baseline in baselines)]
+    """All that is measured, in the order of a round: ours first."""
+    formats = {OURS: (True,), "bare": (True,)}
+    return [Case(name, form) for name in dict.fromkeys((OURS, *baselines)) for form in formats.get(name, (False, True))]
 
 
-def measure_in_process(common: Sequence[str]) -> Measure:
-    """Measures each case in its own process, with the `common` options; click.ClickException where that fails."""
+class Process:
+    """A baseline in its own process; raises click.ClickException with what it printed if it fails."""
 
-    def measure(case: Case, workers: int, further: Sequence[str]) -> Mapping[str, Any]:
-        command = [sys.executable, "-m", "benchmarks.baselines", case.baseline, *common, "--workers", str(workers)]
-        command += ["--tuned"] * (case.settings == "tuned") + ["--augment"] * (case.augment == "sheet")
-        done = subprocess.run([*command, *further], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise click.ClickException(f"{case.baseline} failed:\n{done.stderr}")
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    def __init__(self, case: Case, options: Sequence[str], log: IO[str]) -> None:
+        command = [sys.executable, "-m", "benchmarks.baselines", case.baseline, *options]
+        command += ["--channels-last"] * case.channels_last
+        self.case, self.log = case, log
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1
+        )
+
+    def read(self) -> Mapping[str, Any]:
+        """What it prints after the warm-up, and after each turn."""
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            self.log.seek(0)
+            raise click.ClickException(f"{self.case.baseline} ended with {self.process.wait()}:\n{self.log.read()}")
+        found: dict[str, Any] = json.loads(line)
         return found
 
-    return measure
+    def turn(self) -> Mapping[str, Any]:
+        """Lets it take a turn."""
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        return self.read()
+
+    def close(self) -> None:
+        """Ends it."""
+        self.process.kill()
+        self.process.communicate()
 
 
-def best_workers(case: Case, measure: Measure) -> int:
-    """The number of `WORKERS` that is fastest for a tuned peer; 0 for others."""
-    if case.baseline not in PEERS or case.settings != "tuned":
-        return 0
-    rates = {workers: measure(case, workers, SEARCH)["images_per_second"] for workers in WORKERS}
-    best = max(rates, key=lambda workers: rates[workers])
-    click.echo(f"{case.baseline} with {case.augment}: {best} workers are best of {rates}", err=True)
-    return best
-
-
-def compare(chosen: Sequence[Case], measure: Measure, rounds: int) -> list[dict[str, Any]]:
-    """Measures all cases, `bare` among them, in each of the rounds; an object for each, as it is kept in JSON."""
-    workers = {case: best_workers(case, measure) for case in chosen}
-    found: dict[Case, list[Mapping[str, Any]]] = {case: [] for case in chosen}
-    for number in range(rounds):
+@contextlib.contextmanager
+def started(chosen: Sequence[Case], options: Sequence[str]) -> Iterator[list[Process]]:
+    """A process for each case, warmed up."""
+    with contextlib.ExitStack() as stack:
+        processes = []
         for case in chosen:
-            found[case].append(measure(case, workers[case], ()))
-        click.echo(f"round {number + 1} of {rounds}", err=True)
-    limit = [one["images_per_second"] for one in found[BARE]]
-    objects = []
-    for case, measured in found.items():
-        rates = [one["images_per_second"] for one in measured]
-        objects.append(
-            {
-                **case._asdict(),
-                "workers": workers[case],
-                "images_per_second": statistics.median(rates),
-                "slowest": min(rates),
-                "fastest": max(rates),
-                "ratio_to_bare": statistics.median(rate / bare for rate, bare in zip(rates, limit, strict=True)),
-                "peak_bytes": round(statistics.median(one["peak_bytes"] for one in measured)),
-            }
-        )
-    return objects
+            log = stack.enter_context(tempfile.TemporaryFile("w+"))
+            processes.append(Process(case, options, log))
+            stack.callback(processes[-1].close)
+        for process in processes:
+            process.read()
+        yield processes
+
+
+def measure(chosen: Sequence[Case], options: Sequence[str], rounds: int) -> Rates:
+    """Has all cases take turns, as many as there are rounds."""
+    found: Rates = {case: [] for case in chosen}
+    with started(chosen, options) as processes:
+        for _, process in itertools.product(range(rounds), processes):
+            found[process.case].append(process.turn())
+    return found
+
+
+def summary(found: Rates) -> list[dict[str, Any]]:
+    """An object for each case, as it is kept in JSON; `ratio` is the median over the rounds of ours by it."""
+    rates = {case: [turn["images_per_second"] for turn in turns] for case, turns in found.items()}
+    ours = rates[Case(OURS, True)]
+    return [
+        {
+            **case._asdict(),
+            "images_per_second": statistics.median(own),
+            "slowest": min(own),
+            "fastest": max(own),
+            "ratio": statistics.median(mine / other for mine, other in zip(ours, own, strict=True)),
+            "peak_bytes": max(turn["peak_bytes"] for turn in found[case]),
+            "threads": found[case][0]["threads"],
+        }
+        for case, own in rates.items()
+    ]
 
 
 def row(found: Mapping[str, Any]) -> tuple[object, ...]:
     """A line of the table, as `HEADER` has it."""
     return (
-        *(found[name] for name in ("baseline", "settings", "augment", "workers")),
+        *(found[name] for name in ("recipe", "precision", "batch_size", "baseline")),
+        "channels_last" if found["channels_last"] else "contiguous",
         f"{found['images_per_second']:,.0f}",
         f"{found['slowest']:,.0f} to {found['fastest']:,.0f}",
-        f"{found['ratio_to_bare']:.3f}",
+        f"{found['ratio']:.3f}",
         f"{found['peak_bytes'] / 2**20:,.0f}",
     )
 
@@ -122,47 +137,53 @@ def row(found: Mapping[str, Any]) -> tuple[object, ...]:
 def machine() -> str:
     """What it runs on, and with which libraries."""
     found: dict[str, Any] = describe_environment()
-    libraries = ", ".join(f"{name} {version_of(name)}" for name in ("torch", "pytorch-ignite", "lightning"))
+    names = ("torch", "pytorch-ignite", "lightning", "fastai", "timm")
+    libraries = ", ".join(f"{name} {version}" for name in names if (version := version_of(name)))
     gpus = "".join(f", {name}" for name in found["cuda_devices"])
     return f"{found['cores']} cores of {found['cpu']}{gpus}; Python {found['python']}, {libraries}"
 
 
 @click.command()
-@data_options
+@click.option("--recipe", "recipes", multiple=True, type=click.Choice(RECIPES), default=SHEETS, show_default=True)
+@click.option("--precision", "precisions", multiple=True, default=("float32", "bfloat16"), show_default=True)
+@click.option("--baseline", "baselines", multiple=True, type=click.Choice(BASELINES), default=COMPARED)
+@click.option("--data", multiple=True, metavar="RECIPE=DATA", help="images of a recipe [default: made up]")
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--baseline", "baselines", multiple=True, type=click.Choice(BASELINES), help="what is compared to bare")
+@click.option("--batch-size", type=int, help="[default: the recipe's]")
+@click.option("--workers", default=0, show_default=True, help="processes that load images")
 @click.option("--rounds", default=5, show_default=True)
-@click.option("--steps", default=150, show_default=True, help="measured steps of a round")
-@click.option("--warmup", default=30, show_default=True, help="steps before them")
-@click.option("--batch-size", default=64, show_default=True)
-@click.option("--precision", default="auto", show_default=True, help="of what is tuned")
+@click.option("--steps", default=8, show_default=True, help="of a turn, or a multiple of it")
+@click.option("--seconds", default=2.0, show_default=True, help="that a turn takes at the least")
+@click.option("--warmup", default=2, show_default=True, help="steps before the first turn")
 @results_option
 def main(
-    data: str,
-    device: str,
-    baselines: tuple[str, ...],
+    recipes: Sequence[str],
+    precisions: Sequence[str],
+    baselines: Sequence[str],
+    data: Sequence[str],
     rounds: int,
-    steps: int,
-    warmup: int,
-    batch_size: int,
-    precision: str,
     results: Path,
+    **given: Any,
 ) -> None:
-    """Measures all baselines or those that are named; prints a table.
+    """Measures all recipes in all precisions; prints a table.
 
     Writes it to RESULTS.md beside the folder of results, and to throughput-DEVICE.json in it.
     """
-    common = ["--data", data, "--device", device, "--batch-size", str(batch_size)]
-    common += ["--steps", str(steps), "--warmup", str(warmup)]
-    chosen = cases(baselines or BASELINES)
-    require_lightning({case.baseline for case in chosen}, "--baseline")
-    if precision == "auto":
-        precision = measure_in_process(common)(BARE, 0, ())["precision"]
-    found = compare(chosen, measure_in_process([*common, "--precision", precision]), rounds)
-    kind = device.split(":")[0]
+    require_installed(baselines, "--baseline")
+    images, found = dict(pair.split("=", 1) for pair in data), []
+    for recipe, precision in itertools.product(recipes, precisions):
+        chosen = {"recipe": recipe, "precision": precision, "data": images.get(recipe), **given}
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items() if value is not None]
+        batch = given["batch_size"] or importlib.import_module(f"recipes.{recipe}").DEFAULTS.training.batch_size
+        kept = {"recipe": recipe, "precision": precision, "batch_size": batch}
+        found += [kept | one for one in summary(measure(cases(baselines), options, rounds))]
+        click.echo(
+            f"{recipe} in {precision}: {min(one['ratio'] for one in found[-len(cases(baselines)) :]):.3f}", err=True
+        )
+    kind = given["device"].split(":")[0]
     results.mkdir(parents=True, exist_ok=True)
     (results / f"throughput-{kind}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    how = f"{precision}, batch {batch_size}, median of {rounds} rounds of {steps} steps after {warmup}"
+    how = f"{found[0]['threads']} threads, {given['workers']} workers; medians of {rounds} rounds"
     table = markdown_table(HEADER, map(row, found))
     publish(results.parent / "RESULTS.md", f"Throughput on {kind}", f"{machine()}; {how}.\n\n{table}")
 

@@ -1,63 +1,74 @@
-"""One measurement in a process of its own: python -m benchmarks.baselines NAME; prints JSON."""
+"""One baseline in a process of its own: python -m benchmarks.baselines NAME --recipe s8_resnet.
 
+It warms up, then waits for a line of standard input before each turn, after which it prints a JSON object with
+images_per_second, peak_bytes and threads. It ends when the input does.
+"""
+
+import contextlib
 import importlib
 import json
+import sys
 
 import click
 
 from benchmarks.baselines import BASELINES
-from benchmarks.command import data_options
+
+RECIPES = ("s6_normalization", "s7_cifar", "s8_resnet", "s9_onecycle", "s10_tiny_imagenet")
 
 
 @click.command()
 @click.argument("baseline", type=click.Choice(BASELINES))
-@click.option("--tuned", is_flag=True, help="our precision and memory format instead of the library's defaults")
-@click.option("--augment", is_flag=True, help="augment the images as the recipe does")
+@click.option("--recipe", type=click.Choice(RECIPES), required=True)
+@click.option("--channels-last", is_flag=True, help="the memory format of network and images")
+@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option("--device", default="auto", show_default=True)
-@data_options
-@click.option("--batch-size", default=64, show_default=True)
-@click.option("--warmup", default=30, show_default=True, help="steps before the measured ones")
-@click.option("--steps", default=150, show_default=True, help="measured steps")
+@click.option("--data", help="images by name or path  [default: made up, as many as are needed]")
+@click.option("--batch-size", type=int, help="[default: the recipe's]")
 @click.option("--workers", default=0, show_default=True, help="processes that load images")
-@click.option("--precision", default="auto", show_default=True)
+@click.option("--warmup", default=2, show_default=True, help="steps before the first turn")
+@click.option("--steps", default=8, show_default=True, help="of a turn, or a multiple of it")
+@click.option("--seconds", default=1.0, show_default=True, help="that a turn takes at the least")
 def main(
     baseline: str,
-    tuned: bool,
-    augment: bool,
+    recipe: str,
+    channels_last: bool,
+    precision: str,
     device: str,
-    data: str,
-    batch_size: int,
+    data: str | None,
+    batch_size: int | None,
+    workers: int,
     warmup: int,
     steps: int,
-    workers: int,
-    precision: str,
+    seconds: float,
 ) -> None:
-    """Measures and prints a JSON object: images_per_second, peak_bytes, precision, threads."""
-    import torch
-
-    from architectures import create
+    """Trains by one baseline, turn by turn."""
     from benchmarks.baselines.setup import Setup, peak_bytes
-    from framework.engine.precision import choose_precision
     from framework.run.environment import choose_device
 
-    place = choose_device(device)
-    if precision == "auto":
-        precision = choose_precision("auto", create("c1c2c3c40").to(place), (3, 32, 32), place)
+    place, results = choose_device(device), sys.stdout
+
+    def next_turn(rate: float | None) -> bool:
+        import torch
+
+        found = {"images_per_second": rate, "peak_bytes": peak_bytes(place), "threads": torch.get_num_threads()}
+        print(json.dumps(found), file=results, flush=True)
+        return bool(sys.stdin.readline())
+
     setup = Setup(
-        tuned=tuned,
-        augment=augment,
+        recipe=recipe,
+        channels_last=channels_last,
+        precision=precision,
         device=place,
         data=data,
         batch_size=batch_size,
+        workers=workers,
         warmup=warmup,
         steps=steps,
-        workers=workers,
-        precision=precision,
+        seconds=seconds,
+        next_turn=next_turn,
     )
-    rate, worker_bytes = importlib.import_module(f"benchmarks.baselines.{baseline}").run(setup)
-    peak = peak_bytes(place) + (worker_bytes if place.type == "cpu" else 0)
-    found = {"images_per_second": rate, "peak_bytes": peak, "precision": precision}
-    click.echo(json.dumps(found | {"threads": torch.get_num_threads()}))
+    with contextlib.redirect_stdout(sys.stderr):
+        importlib.import_module(f"benchmarks.baselines.{baseline}").run(setup)
 
 
 if __name__ == "__main__":

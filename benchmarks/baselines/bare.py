@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.setup import Clock, Measured, Setup
+from benchmarks.baselines.setup import Clock, Setup
 from framework.engine.cuda_graph import cuda_graphed
 from framework.engine.precision import autocast
 from framework.ops import OperatorOverrides
@@ -18,13 +18,14 @@ class Value(NamedTuple):
     loss: Tensor
 
 
-def run(setup: Setup) -> Measured:
-    """Images a second, and the memory of workers."""
+def run(setup: Setup) -> None:
+    """Trains until the clock has measured."""
     keep_freed_memory()  # as ours does: the limit is the best step that is known
-    network, loss = setup.network().train(), setup.loss()
-    optimizer = setup.optimizer(network)
-    images = setup.to_device(torch.randn(setup.batch_size, 3, 32, 32))
-    labels = torch.randint(10, (setup.batch_size,), device=setup.device)
+    network, loss, clock = setup.network(), setup.loss(), Clock(setup)
+    optimizer = setup.optimizer(network.parameters())
+    count, *size, channels = setup.images.train_images[: setup.batch].shape
+    images = setup.prepare(torch.randint(256, (count, channels, *size), dtype=torch.uint8))
+    labels = torch.randint(setup.images.num_classes, (count,), device=setup.device)
     forward = torch.compile(network) if setup.device.type == "cuda" else network
 
     def step(images: Tensor, labels: Tensor) -> Value:
@@ -37,8 +38,5 @@ def run(setup: Setup) -> Measured:
         return Value(value.detach())
 
     take = cuda_graphed(step, setup.device) if setup.device.type == "cuda" else step
-    clock = Clock(setup)
-    while True:
+    while not clock():
         take(images, labels)
-        if clock():
-            return clock.measured

@@ -1,35 +1,49 @@
-"""This framework's `train` as a user runs it: the recipe, with its run directory, logs and checkpoints.
+"""This framework's `train` as a user runs it: the recipe, with its run directory and logs.
 
-An epoch of `warmup` steps is not enough to separate from the rest, so the run has two epochs of `steps`, of which the
-second one's own time is taken: its steps with their data, without the validation.
+Checkpoints in mid-epoch, which the others do not write, are left out.
 """
 
-import json
+import dataclasses
 import tempfile
 from pathlib import Path
 
-from click.testing import CliRunner
+from ignite.engine import Events
 
-from benchmarks.baselines.setup import Measured, Setup
-from framework.run.directory import RunDirectory
-from recipes.s7_cifar import main
+from benchmarks.baselines.setup import Clock, Setup
+from framework.checkpoint.training_state import TrainingState
 
 
-def run(setup: Setup) -> Measured:
-    """Images a second; it has no workers. Raises RuntimeError with what a failing command printed."""
+class Measured(Exception):
+    """Ends a training that has been measured."""
+
+
+def run(setup: Setup) -> None:
+    """Trains until the clock has measured."""
+    clock = Clock(setup)
+
+    def count() -> None:
+        if clock():
+            raise Measured
+
+    def attach(state: TrainingState) -> None:
+        state.trainer.add_event_handler(Events.ITERATION_COMPLETED, count)
+
+    experiment = dataclasses.replace(setup.experiment, handlers={"clock": attach})
     with tempfile.TemporaryDirectory() as folder:
-        run = RunDirectory(Path(folder) / "run")
-        done = CliRunner().invoke(
-            main,
-            [
-                *("train", "--data", setup.data, "--out", str(run.path)),
-                *("--device", str(setup.device), "--epochs", "2"),
-                *("--limit-batches", str(setup.steps), "--batch-size", str(setup.batch_size)),
-                *("--precision", setup.precision, *(() if setup.augment else ("--transforms", "[]"))),
-                *(("--compile",) if setup.device.type == "cuda" else ()),
-            ],
-        )
-        if done.exit_code:
-            raise RuntimeError(done.output) from done.exception
-        last = json.loads(run.log.read_text(encoding="utf-8").splitlines()[-1])
-    return Measured(setup.steps * setup.batch_size / float(last["seconds"]), 0)
+        try:
+            experiment.train(
+                Path(folder) / "run",
+                data=setup.images,
+                device=str(setup.device),
+                precision=setup.precision,
+                epochs=1,
+                batch_size=setup.batch,
+                lr=0.01,
+                workers=setup.workers,
+                augment_on="cpu" if setup.workers else "auto",
+                compile=setup.device.type == "cuda",
+                checkpoint_every=str(10**9),
+            )
+        except Measured:
+            return
+    raise RuntimeError("the epoch ended before it was measured: more images are needed")

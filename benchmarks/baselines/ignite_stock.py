@@ -3,19 +3,19 @@
 from ignite.engine import Engine, Events, create_supervised_trainer
 from torch import Tensor, nn
 
-from benchmarks.baselines.loaders import by_torchvision, loader
-from benchmarks.baselines.setup import Clock, Measured, Setup
+from benchmarks.baselines.loaders import loader
+from benchmarks.baselines.setup import Clock, Setup
 
 
-def run(setup: Setup) -> Measured:
-    """Images a second, and the memory of workers."""
+def run(setup: Setup) -> None:
+    """Trains until the clock has measured."""
     network = setup.network()
     trainer = create_supervised_trainer(
         network,
-        setup.optimizer(network),
+        setup.optimizer(network.parameters()),
         setup.loss(),
         setup.device,
-        prepare_batch=lambda batch, device, non_blocking: (setup.to_device(batch[0]), batch[1].to(device)),
+        prepare_batch=lambda batch, device, non_blocking: (setup.prepare(batch[0]), batch[1].to(device)),
         model_fn=lambda model, images: _forward(setup, model, images),
     )
     clock = Clock(setup)
@@ -25,8 +25,7 @@ def run(setup: Setup) -> Measured:
             engine.terminate()
 
     trainer.add_event_handler(Events.ITERATION_COMPLETED, count)
-    trainer.run(loader(setup, by_torchvision(setup.augment)), max_epochs=1000)
-    return clock.measured
+    trainer.run(loader(setup), max_epochs=1000)
 
 
 def _forward(setup: Setup, model: nn.Module, images: Tensor) -> Tensor:

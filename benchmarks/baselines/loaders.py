@@ -1,71 +1,71 @@
-"""Data the way the field usually loads it: a Dataset of single images, random transforms, a DataLoader."""
+"""Images as PyTorch users load them: single images, random transforms, a DataLoader."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from benchmarks.baselines.setup import MEAN, STD, Setup
-from framework.data.augment import build_augmentation
-from recipes.s7_cifar import DEFAULTS
+from benchmarks.baselines.setup import Setup
 
-FILL = tuple(round(255 * mean) for mean in MEAN)
+Picture = npt.NDArray[np.uint8]
+"""An image (H, W, C)."""
 
 
 class Images(Dataset[tuple[Tensor, int]]):
-    """Single images, each changed by a function from (H, W, C) uint8 to (C, H, W) float32."""
+    """Single images, each changed by `transform` from (H, W, C) to (C, H, W), both uint8."""
 
-    def __init__(
-        self,
-        images: npt.NDArray[np.uint8],
-        labels: npt.NDArray[np.int64],
-        change: Callable[[npt.NDArray[np.uint8]], Tensor],
-    ) -> None:
-        self.images, self.labels, self.change = images, labels, change
+    def __init__(self, setup: Setup) -> None:
+        self.images, self.labels = setup.images.train_images, setup.images.train_labels
+        fill = tuple(round(255 * mean) for mean in setup.statistics.mean)
+        self.transform = by_torchvision(setup.config.augmentation.transforms, fill)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """An image and its label."""
-        return self.change(self.images[index]), int(self.labels[index])
+        return self.transform(self.images[index]), int(self.labels[index])
 
 
-def by_torchvision(augment: bool) -> Callable[[npt.NDArray[np.uint8]], Tensor]:
-    """The sheet's three transforms as torchvision has them, on PIL images as its CIFAR10 gives them."""
-    before: list[Any] = []
-    after: list[Any] = []
-    if augment:
-        affine = transforms.RandomAffine(10, translate=(0.0625, 0.0625), scale=(0.9, 1.1), fill=FILL)
-        before = [transforms.RandomHorizontalFlip(), transforms.RandomApply([affine], 0.3)]
-        after = [transforms.RandomErasing(0.15, scale=(0.25, 0.25), ratio=(1, 1))]  # 16 x 16, the mean is 0
-    change = transforms.Compose([*before, transforms.ToTensor(), transforms.Normalize(MEAN, STD), *after])
-    return lambda image: change(Image.fromarray(image))
+def by_torchvision(calls: Iterable[Mapping[str, Any]], fill: tuple[int, ...]) -> Callable[[Picture], Tensor]:
+    """A recipe's transforms as torchvision has them, on PIL images as its data sets give them."""
+    found = [transform_of(call, fill) for call in calls]
+    after = [each for each in found if isinstance(each, transforms.RandomErasing)]
+    before = [each for each in found if each not in after]
+    change: Callable[[Any], Tensor] = transforms.Compose([*before, transforms.PILToTensor(), *after])
+    return lambda image: change(Image.fromarray(image if image.shape[2] == 3 else image[..., 0]))
 
 
-def by_albumentations(augment: bool) -> Callable[[npt.NDArray[np.uint8]], Tensor]:
-    """The sheet's three transforms as albumentations draws and runs them, then the same normalisation."""
-    pipeline = build_augmentation(DEFAULTS.augmentation.transforms if augment else (), FILL).pipeline
-    mean, std = 255 * torch.tensor(MEAN)[:, None, None], 255 * torch.tensor(STD)[:, None, None]
+def transform_of(call: Mapping[str, Any], fill: tuple[int, ...]) -> Any:
+    """What torchvision has for one of a recipe's transforms of albumentations."""
+    match call["name"]:
+        case "HorizontalFlip":
+            return transforms.RandomHorizontalFlip(call["p"])
+        case "RandomCrop":
+            margin = fill if call.get("fill") == "mean" else 0
+            return transforms.RandomCrop((call["height"], call["width"]), padding=call["pad"], fill=margin)
+        case "ShiftScaleRotate":
+            shift, scale = (call["shift_limit"],) * 2, (1 - call["scale_limit"], 1 + call["scale_limit"])
+            affine = transforms.RandomAffine(call["rotate_limit"], translate=shift, scale=scale, fill=fill)
+            return transforms.RandomApply([affine], call["p"])
+        case "CoarseDropout":
+            side = call.get("max_height") or call["hole_height_range"][1]
+            share = (side * side / 32**2,) * 2  # of the images of 32x32 pixels that it is used on
+            return transforms.RandomErasing(call["p"], scale=share, ratio=(1, 1), value=fill)
+        case name:
+            raise NotImplementedError(name)
 
-    def change(image: npt.NDArray[np.uint8]) -> Tensor:
-        changed = pipeline(image=image)["image"]
-        return (torch.tensor(changed).permute(2, 0, 1).float() - mean) / std
 
-    return change
-
-
-def loader(setup: Setup, change: Callable[[npt.NDArray[np.uint8]], Tensor]) -> DataLoader[Any]:
+def loader(setup: Setup) -> DataLoader[Any]:
     """A shuffling DataLoader with the setup's workers."""
     return DataLoader(
-        Images(*setup.images(), change),
-        setup.batch_size,
+        Images(setup),
+        setup.batch,
         shuffle=True,
         drop_last=True,
         num_workers=setup.workers,

@@ -1,21 +1,29 @@
-"""A plain PyTorch loop with a DataLoader and albumentations."""
+"""A plain PyTorch loop with a DataLoader."""
 
-from benchmarks.baselines.loaders import by_albumentations, loader
-from benchmarks.baselines.setup import Clock, Measured, Setup
+from collections.abc import Callable, Iterable
+
+from torch import Tensor
+
+from benchmarks.baselines.loaders import loader
+from benchmarks.baselines.setup import Clock, Setup
 
 
-def run(setup: Setup) -> Measured:
-    """Images a second, and the memory of workers."""
-    network, loss = setup.network().train(), setup.loss()
-    optimizer = setup.optimizer(network)
-    batches, clock = loader(setup, by_albumentations(setup.augment)), Clock(setup)
+def run(setup: Setup) -> None:
+    """Trains until the clock has measured."""
+    train(setup, loader(setup), setup.prepare)
+
+
+def train(setup: Setup, batches: Iterable[tuple[Tensor, Tensor]], prepare: Callable[[Tensor], Tensor]) -> None:
+    """Trains on batches, over and over, whose images `prepare` makes ready."""
+    network, loss, clock = setup.network(), setup.loss(), Clock(setup)
+    optimizer = setup.optimizer(network.parameters())
     while True:
         for images, labels in batches:
             with setup.autocast():
-                logits = network(setup.to_device(images))
+                logits = network(prepare(images))
             value = loss(logits.float(), labels.to(setup.device))
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
             if clock():
-                return clock.measured
+                return

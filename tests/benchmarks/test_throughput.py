@@ -1,62 +1,108 @@
+import dataclasses
+import importlib
 import json
-from collections.abc import Mapping, Sequence
+import sys
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from benchmarks.baselines import BASELINES
-from benchmarks.baselines.__main__ import main as baseline_main
-from benchmarks.throughput import BARE, PEERS, SEARCH, Case, cases, compare, main
+from benchmarks.baselines.__main__ import RECIPES
+from benchmarks.baselines.loaders import by_torchvision
+from benchmarks.baselines.setup import Clock, Setup
+from benchmarks.command import NEEDS
+from benchmarks.throughput import Case, cases, main, summary
 from tests.benchmarks.running import run, table_rows
+from tests.warm_python import warm_python
 
-SMALLEST = ("--data", "digits", "--device", "cpu", "--steps", "1", "--warmup", "1", "--batch-size", "4")
+OURS, PEER = Case("emberfield", True), Case("loop", False)
+SETUP = Setup(
+    recipe="s6_normalization",
+    channels_last=True,
+    precision="float32",
+    device=torch.device("cpu"),
+    data="digits",
+    batch_size=4,
+    workers=0,
+    warmup=1,
+    steps=1,
+    seconds=0.0,
+    next_turn=lambda rate: rate is None,
+)
 
 
+@pytest.mark.filterwarnings("ignore")  # a library's own, while it is imported
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_every_baseline_trains_and_is_measured(baseline: str) -> None:
-    if baseline == "lightning_stock":
-        pytest.importorskip("lightning", reason="lightning is not installed: pip install -e '.[benchmarks]'")
-    printed = run(baseline_main, baseline, *SMALLEST, "--augment", "--tuned", "--precision", "float32")
-    found = json.loads(printed.splitlines()[-1])
-    assert found["images_per_second"] > 0
-    assert found["peak_bytes"] > 10**8
-    assert found["precision"] == "float32"
+    if baseline in NEEDS:
+        pytest.importorskip(NEEDS[baseline], reason="not installed: pip install -e '.[benchmarks]'")
+    rates: list[float | None] = []
+
+    def next_turn(rate: float | None) -> bool:
+        rates.append(rate)
+        return len(rates) < 3
+
+    importlib.import_module(f"benchmarks.baselines.{baseline}").run(dataclasses.replace(SETUP, next_turn=next_turn))
+    first, *measured = rates
+    assert first is None and len(measured) == 2 and all(rate is not None and rate > 0 for rate in measured)
 
 
-def test_the_command_writes_its_table_and_its_figures(tmp_path: Path) -> None:
-    options = ("--baseline", "bare", "--rounds", "1", "--precision", "float32", "--results", tmp_path / "results")
-    printed = run(main, *SMALLEST, *options)
-    ((*what, rate, _, ratio, _),) = table_rows(printed)
-    assert (what, ratio) == (["bare", "tuned", "none", "0"], "1.000")
+def test_the_command_lets_processes_take_turns_and_keeps_what_they_print(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", warm_python())
+    short = ("--batch-size", "4", "--steps", "1", "--seconds", "0", "--rounds", "2", "--precision", "float32")
+    printed = run(
+        main,
+        *("--recipe", "s6_normalization", "--data", "s6_normalization=digits", "--baseline", "bare", *short),
+        *("--results", tmp_path / "results"),
+    )
+    ours, bare = table_rows(printed)
+    assert ours[:5] == ["s6_normalization", "float32", "4", "emberfield", "channels_last"] and ours[7] == "1.000"
+    assert bare[3] == "bare"
     assert (tmp_path / "RESULTS.md").read_text().endswith(f"\n\n{printed}")
-    (kept,) = json.loads((tmp_path / "results" / "throughput-cpu.json").read_text())
-    assert rate == f"{kept['images_per_second']:,.0f}"
+    kept = json.loads((tmp_path / "results" / "throughput-cpu.json").read_text())
+    assert [f"{one['images_per_second']:,.0f}" for one in kept] == [ours[5], bare[5]]
 
 
-def test_a_round_takes_every_baseline_and_each_peer_as_it_is_and_tuned() -> None:
-    assert len(cases(BASELINES)) == 1 + 2 + 4 * len(PEERS)
-    assert cases(["emberfield"]) == [
-        BARE,
-        Case("emberfield", "tuned", "none"),
-        Case("emberfield", "tuned", "sheet"),
-    ]
+def test_all_but_ours_and_the_limit_run_in_both_memory_formats() -> None:
+    assert cases(["loop", "bare"]) == [OURS, PEER, Case("loop", True), Case("bare", True)]
 
 
-def test_a_figure_is_a_median_its_ratio_is_within_a_round_and_a_tuned_peer_has_the_best_workers() -> None:
-    peer = Case("loop", "tuned", "none")
-    rates = {BARE: iter([100.0, 200.0, 400.0]), peer: iter([50.0, 20.0, 160.0])}
-    workers_of_peer = []
+def test_a_figure_is_a_median_and_its_ratio_is_within_a_round() -> None:
+    def turns(*rates: float) -> list[dict[str, float]]:
+        return [{"images_per_second": rate, "peak_bytes": 5, "threads": 1} for rate in rates]
 
-    def measure(case: Case, workers: int, further: Sequence[str]) -> Mapping[str, Any]:
-        if further == SEARCH:
-            return {"images_per_second": {0: 1.0, 2: 3.0, 4: 2.0}[workers]}
-        if case == peer:
-            workers_of_peer.append(workers)
-        return {"images_per_second": next(rates[case]), "peak_bytes": 5}
+    ours, peer = summary({OURS: turns(50, 20, 160), PEER: turns(100, 200, 400)})
+    assert (ours["images_per_second"], ours["slowest"], ours["fastest"], ours["ratio"]) == (50, 20, 160, 1)
+    assert (peer["images_per_second"], peer["ratio"]) == (200, 0.4)  # of 0.5, 0.1 and 0.4; of the medians it is 0.25
 
-    bare, found = compare([BARE, peer], measure, rounds=3)
-    assert workers_of_peer == [2, 2, 2]
-    assert (bare["workers"], bare["images_per_second"], bare["ratio_to_bare"]) == (0, 200.0, 1.0)
-    assert (found["images_per_second"], found["slowest"], found["fastest"]) == (50.0, 20.0, 160.0)
-    assert found["ratio_to_bare"] == 0.4  # of 0.5, 0.1 and 0.4; of the medians it is 0.25
+
+def test_a_turn_takes_whole_multiples_of_its_steps_and_its_seconds() -> None:
+    at: list[int] = []
+
+    def next_turn(rate: float | None) -> bool:
+        at.append(step)
+        return True
+
+    clock = Clock(dataclasses.replace(SETUP, warmup=2, steps=3, next_turn=next_turn))
+    endless = Clock(dataclasses.replace(SETUP, warmup=0, steps=3, seconds=60.0, next_turn=next_turn))
+    for step in range(1, 9):  # noqa: B007 - next_turn looks at it
+        clock()
+        endless()
+    assert at == [2, 3, 5, 8]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_torchvision_has_the_transforms_of_every_recipe(recipe: str) -> None:
+    config = importlib.import_module(f"recipes.{recipe}").DEFAULTS
+    side = config.data.image_size or 32
+    image = np.full((side, side, 3), 7, np.uint8)
+    for call in config.augmentation.transforms:
+        changed = by_torchvision([{**call, "p": 1.0}], (90, 91, 92))(image)
+        assert (changed.shape, changed.dtype) == ((3, side, side), torch.uint8)
+        if call["name"] == "CoarseDropout":
+            most = call.get("max_height") or call["hole_height_range"][1]
+            assert (changed != 7).sum((1, 2)).tolist() == 3 * [most**2]
