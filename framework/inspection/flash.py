@@ -29,8 +29,8 @@ COSTS: Mapping[str, FileCosts] = {
     "onnx": FileCosts(file=3300, step=396, kernel=1550, channel=17),
     "executorch": FileCosts(file=6150, step=219, kernel=962, channel=8),
 }
-"""By format. For a channel of a kernel and of its bias LiteRT keeps a scale (4 bytes) and a zero point (8), ONNX a scale
-(4) and zero points of 1 and 4 bytes, XNNPACK a scale for the kernel."""
+"""By format. For a channel of a kernel and of its bias LiteRT keeps a scale (4 bytes) and a zero point (8), ONNX a
+scale (4) and zero points of 1 and 4 bytes, XNNPACK a scale for the kernel."""
 
 FORMAT_OF = {None: "litert", "litert": "litert", "tflm": "litert", "executorch": "executorch", "onnxruntime": "onnx"}
 """The format that is written for a target."""
