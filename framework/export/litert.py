@@ -113,6 +113,7 @@ def _described(content: bytes, described: dict[str, str]) -> bytes:
         if stored.offset > 1:
             stored.data = np.frombuffer(content, np.uint8, stored.size, stored.offset)
             stored.offset = stored.size = 0
+    _read_bytes(model)
     for graph in model.subgraphs:
         inner = set(range(len(graph.tensors))).difference(graph.inputs, graph.outputs)
         for number in inner:
@@ -125,3 +126,29 @@ def _described(content: bytes, described: dict[str, str]) -> bytes:
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _read_bytes(model: Any) -> None:
+    """Takes uint8 to float32 by DEQUANTIZE with a scale of 1, the same numbers: tflite-micro has no such CAST."""
+    from ai_edge_litert.schema_py_generated import (
+        BuiltinOperator,
+        OperatorCodeT,
+        QuantizationParametersT,
+        TensorType,
+    )
+
+    code = OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = BuiltinOperator.DEQUANTIZE
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            image = graph.tensors[operator.inputs[0]] if len(operator.inputs) else None
+            is_cast = model.operatorCodes[operator.opcodeIndex].builtinCode == BuiltinOperator.CAST
+            if image is not None and is_cast and image.type == TensorType.UINT8:
+                image.quantization = QuantizationParametersT()
+                image.quantization.scale, image.quantization.zeroPoint = [1.0], [0]
+                operator.opcodeIndex, operator.builtinOptions, operator.builtinOptionsType = (
+                    len(model.operatorCodes),
+                    None,
+                    0,
+                )
+                model.operatorCodes.append(code)

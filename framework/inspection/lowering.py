@@ -21,12 +21,12 @@ _FUSING = PRODUCTS | {"ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D"}
 
 
 def lower(graph: Graph) -> Program:
-    """The program of a recorded network: uint8 pixels are normalised in float32 in front; logits are float32."""
+    """The program of a recorded network: uint8 pixels are normalised in float32 at first, and the logits float32."""
     live = graph.live()
     readers = Counter(value.index for operation in live for value in operation.inputs)
     made = Builder(readers + Counter(value.index for value in graph.outputs))
     pixels, shape = made.tensor(graph.image.shape), graph.image.shape
-    for operator, width in (("CAST", 4), ("SUB", 4), ("MUL", 4), ("QUANTIZE", 1)):
+    for operator, width in (("DEQUANTIZE", 4), ("SUB", 4), ("MUL", 4), ("QUANTIZE", 1)):
         pixels = made.add(operator, [pixels], (*shape, width))
     made.at[graph.image.index] = pixels
     unknown = next((operation for operation in live if operation.target not in _RULES), None)
