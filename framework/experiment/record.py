@@ -84,6 +84,7 @@ def smoke(
     """Trains the first seed of every stage for two steps on digits; goes on with what is in OUT, or runs/smoke-NAME."""
     record = read(experiment, folder).needed(stages).rehearsal(published=False)  # those have other classes
     out = out or Path("runs", f"smoke-{folder.resolve().name}")
+    logger.info("a rehearsal on digits, without the teachers that are published weights")
     train_stages(experiment, record, out, {**settings, **SMOKE})
 
 
