@@ -54,14 +54,15 @@ def range_test(
     network: nn.Module,
     config: Config,
     data: DataModule,
-    make: Callable[[nn.Module, Config, DataModule], TrainingState],
+    make: Callable[..., TrainingState],
     *,
     rates: RateRange = DEFAULT_RANGE,
     stop: Stop | None = None,
 ) -> RateTest:
     """Trains a copy of the network on the first batches at rising rates, until its loss diverges.
 
-    `make` puts a training together, as `make_training` does. `stop` ends the test at any step.
+    `make` puts a training together, as `make_training` does, of a network, a configuration and data. `stop` ends the
+    test at any step.
     Raises EmberfieldError where no rate can be suggested, and for Muon, which has two.
     """
     if config.optimization.optimizer == "muon":
@@ -70,7 +71,7 @@ def range_test(
         {"lr": rates.start, "schedule": "constant", "ema_decay": None, "patience": None, "on_nonfinite": "stop"}
         | {"compile": False, "no_cuda_graph": True}  # which would have the rate of the first steps for ever
     )
-    state = make(copy.deepcopy(network), tested, data)
+    state = make(copy.deepcopy(network), tested, data, handlers=False)
     device, augment_on = state.sums.values.device, state.metadata.augment_on
     workers = default_workers(device) if config.machine.workers is None else config.machine.workers
     batches = data.train_loader(0, rates.steps, augment_on=augment_on, device=device, workers=workers)

@@ -68,13 +68,13 @@ def make_training(
     teacher: Teacher | None = None,
     extensions: Extensions | None = None,
     processes: ProcessGroup = SINGLE_PROCESS,
+    handlers: bool = True,
 ) -> TrainingState:
     """Optimizer, schedule, average and trainer for a network on its device, in each of the `processes`.
 
-    Raises EmberfieldError for class weights, or a schedule, that do not fit the data.
+    The extensions' `handlers` may be left out. Raises EmberfieldError for what does not fit the data.
     """
-    extensions = extensions or Extensions()
-    optimizer = make_optimizer(network, config.optimization)
+    optimizer, extensions = make_optimizer(network, config.optimization), extensions or Extensions()
     total_steps = config.training.epochs * data.sampler.epoch_length
     schedule = make_schedule(optimizer, total_steps, config.optimization, data.sampler.epoch_length)
     limit = config.safety.nonfinite_limit if config.safety.on_nonfinite == "skip" else 0
@@ -115,12 +115,14 @@ def make_training(
         early_stopping=make_early_stopping(trainer, config.training.patience),
         machine=machine_of(device, processes.world_size),
     )
-    _attach_handlers(state, data, extensions)
+    _attach_handlers(state, data, extensions.handlers if handlers else {})
     return state
 
 
-def _attach_handlers(state: TrainingState, data: DataModule, extensions: Extensions) -> None:
-    """Attaches a schedule that follows the validations, then the handlers of the `extensions`."""
+def _attach_handlers(
+    state: TrainingState, data: DataModule, handlers: Mapping[str, Callable[[TrainingState], Stateful | None]]
+) -> None:
+    """Attaches a schedule that follows the validations, then the `handlers`."""
     state.trainer.register_events(*TrainingEvents)
     plateau = state.schedule.lr_lambdas[0]
     if isinstance(plateau, Plateau):
@@ -129,7 +131,7 @@ def _attach_handlers(state: TrainingState, data: DataModule, extensions: Extensi
                 "the schedule 'plateau' watches validation images, and there are none: see --val-size"
             )
         state.trainer.add_event_handler(TrainingEvents.VALIDATED, plateau.follow, state.history, state.schedule)
-    for name, attach in extensions.handlers.items():
+    for name, attach in handlers.items():
         handler = attach(state)
         if handler is not None:
             state.handlers[name] = handler

@@ -75,7 +75,7 @@ def with_found_rate(
     network: nn.Module,
     config: Config,
     data: DataModule,
-    make: Callable[[nn.Module, Config, DataModule], TrainingState],
+    make: Callable[..., TrainingState],
     stop: Stop | None,
 ) -> tuple[Config, RateTest | None]:
     """The configuration with a rate where it says that one is to be found, and how it was; as it is elsewhere.

@@ -15,6 +15,7 @@ from framework.checkpoint.manager import checkpoint_paths
 from framework.config import Config
 from framework.errors import EmberfieldError, RunDirectoryError
 from framework.experiment import Experiment
+from framework.run.directory import RunDirectory
 from tests.framework.experiment.running import run
 
 
@@ -54,6 +55,7 @@ def test_a_rate_that_was_found_is_not_asked_for_again(tmp_path: Path, caplog: py
     assert (whole / "lr_finder.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ConnectionAbortedError):
         dataclasses.replace(EXPERIMENT, handlers={"dies": dies}).train(parts, lr="find")
+    assert checkpoint_paths(RunDirectory(parts))  # it died in training, not as the rate was looked for
     caplog.set_level("INFO")
     torch.manual_seed(12345)
     assert EXPERIMENT.train(parts, resume=True, lr="find").config.optimization.lr == rate
