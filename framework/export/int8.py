@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,11 +69,10 @@ def split_calibration(held_out: Labelled, number: int, seed: int = 0) -> tuple[L
     """
     found = len(held_out.labels)
     if found < 2:
-        raise DataError(
-            f"{held_out.name} are {found}: int8 needs at least two, to calibrate on one and judge by another"
-        )
+        raise DataError(f"{held_out.name}: {found} images; int8 needs two, to calibrate on one and judge by the other")
     order = calibration_generator(seed).permutation(found)
-    calibration, judged = sorted(order[: min(number, found // 2)]), sorted(order[min(number, found // 2) :])
+    first = min(number, found // 2)
+    calibration, judged = np.sort(order[:first]), np.sort(order[first:])
     return (
         Labelled(held_out.name, held_out.images[calibration], held_out.labels[calibration]),
         Labelled(held_out.name, held_out.images[judged], held_out.labels[judged]),

@@ -15,8 +15,17 @@ from framework.export.traced import cannot, file_metadata, folded, quiet
 METADATA = "emberfield"
 """The name under which a file's metadata is kept."""
 
-IN_FLOAT = (("TakesBytes;[^/]*$", "*"), (".*", "OUTPUT"))
-"""What int8 leaves in float32, by scope and operator: the normalisation, lest it be rounded twice, and the logits."""
+IN_FLOAT = (
+    ("TakesBytes;[^/]*$", "*"),
+    (".*", "SQUARED_DIFFERENCE"),
+    (".*", "RSQRT"),
+    ("Norm[^/]*$", "MEAN"),
+    (".*", "OUTPUT"),
+)
+"""What int8 leaves in float32, by scope and operator: the normalisation of images, statistics of layers, the logits.
+
+An int8 step is too coarse for a variance, whose range is that of a square.
+"""
 
 
 def write_litert(network: nn.Module, metadata: ModelMetadata) -> bytes:
@@ -35,19 +44,20 @@ def write_int8_litert(network: nn.Module, metadata: ModelMetadata, calibration: 
     content = _converted(*folded(network, metadata, of_bytes=True))
     with quiet():
         from ai_edge_litert.interpreter import Interpreter
-        from ai_edge_quantizer import quantizer, recipe
+        from ai_edge_quantizer import calibrator, quantizer, recipe, recipe_manager
         from ai_edge_quantizer.algorithm_manager import AlgorithmName
+        from ai_edge_quantizer.utils.qsv_utils import min_max_update  # a moving average would clip much of an image
 
         try:
             ((signature, named),) = Interpreter(model_content=content).get_signature_list().items()
-            quantized = quantizer.Quantizer(content, recipe.static_wi8_ai8())
+            manager = recipe_manager.RecipeManager()
+            manager.load_quantization_recipe(recipe.static_wi8_ai8())
             for scope, operator in IN_FLOAT:
-                quantized.update_quantization_recipe(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
-            ranges = quantized.calibrate(
-                {signature: [{named["inputs"][0]: image[None]} for image in calibration]},
-                num_threads=torch.get_num_threads(),
-            )
-            content = bytes(quantized.quantize(ranges).quantized_model)
+                manager.add_quantization_config(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
+            ranges = calibrator.Calibrator(content, torch.get_num_threads(), qsv_update_func=min_max_update)
+            ranges.calibrate({signature: [{named["inputs"][0]: image[None]} for image in calibration]}, manager)
+            quantized = quantizer.Quantizer(content, manager.get_quantization_recipe())
+            content = bytes(quantized.quantize(ranges.get_model_qsvs()).quantized_model)
         except Exception as error:  # a network of someone else's can hold anything
             raise cannot("quantised for LiteRT", error) from error
     return _described(content, file_metadata(metadata, "1", of_bytes=True))

@@ -21,6 +21,7 @@ from framework.export.agreement import agreement, require_agreement
 from framework.export.formats import FORMATS
 from tests.framework.experiment.running import run
 from tests.framework.export.test_formats import images, metadata
+from tests.framework.export.test_int8 import error, narrow, shown
 
 NEEDS = ("litert_torch", "ai_edge_litert", "executorch", "torchao", "tflite_micro")
 MISSING = [name for name in NEEDS if importlib.util.find_spec(name) is None]
@@ -49,6 +50,63 @@ def test_every_published_network_computes_the_same(name: str, arch: str) -> None
     agreed = agreement(trained.network, FORMATS[name].read(content), images(20), trained.metadata.statistics)
     require_agreement(agreed)
     assert (agreed.images, agreed.equal) == (20, 20)
+
+
+@pytest.mark.parametrize("arch", architectures.names())
+@pytest.mark.parametrize("name", FOR_DEVICES)
+def test_every_registered_network_computes_nearly_the_same_in_int8(name: str, arch: str) -> None:
+    made = narrow(arch)
+    assert error(made, FORMATS[name].write_int8(made, metadata(arch), shown()), name) < 0.2
+
+
+def small() -> nn.Module:
+    torch.manual_seed(0)
+    layers = (
+        nn.Conv2d(3, 8, 3),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 10),
+    )
+    return nn.Sequential(*layers).eval()
+
+
+def test_a_litert_file_in_int8_takes_bytes_and_micro_computes_the_same() -> None:
+    from ai_edge_litert.interpreter import Interpreter
+    from tflite_micro.python.tflite_micro import runtime
+
+    from framework.export.litert import read_metadata
+
+    content = FORMATS["litert"].write_int8(small(), metadata(), images(16))
+    said = read_metadata(content)
+    assert said["input"] == "images: uint8 (1, 32, 32, 3), RGB, from 0 to 255; it normalises them"
+    assert (said["image_size"], said["fit"]) == (32, "stretch")
+    interpreter = Interpreter(model_content=content)
+    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert (taken["dtype"], list(taken["shape"])) == (np.uint8, [1, 32, 32, 3])
+    assert (given["dtype"], list(given["shape"])) == (np.float32, [1, 10])
+    kernels = [held for held in interpreter.get_tensor_details() if len(held["shape"]) == 4 and held["shape"][0] == 8]
+    assert [held["dtype"] for held in kernels] == [np.int8, np.int8]
+    assert [len(held["quantization_parameters"]["scales"]) for held in kernels] == [8, 8]
+    micro, expected = (
+        runtime.Interpreter.from_bytes(content),
+        FORMATS["litert"].read(content)(torch.from_numpy(images(4))),
+    )
+    for image, logits in zip(images(4), expected, strict=True):
+        micro.set_input(image[None], 0)
+        micro.invoke()
+        np.testing.assert_allclose(micro.get_output(0)[0], logits, atol=0.02)
+
+
+def test_an_executorch_file_in_int8_says_what_it_takes_and_is_given_to_xnnpack() -> None:
+    from executorch.runtime import Runtime
+
+    content = FORMATS["executorch"].write_int8(small(), metadata(), images(16))
+    (said,) = Runtime.get().load_program(content).load_method("metadata").execute([])
+    assert "uint8 (1, 32, 32, 3)" in json.loads(said)["input"]
+    assert b"XnnpackBackend" in content
+    assert not [name for name in (b"aten::convolution", b"aten::addmm", b"aten::mean") if name in content]
 
 
 class Reflected(nn.Module):
@@ -122,3 +180,18 @@ def test_the_command_writes_a_checked_file(tmp_path: Path) -> None:
     done = run(*named, "--out", tmp_path / "network.tflite")
     assert done.exit_code == 0, done.output
     assert "equal predictions 20 of 20" in done.output
+    other = 255 - rgb
+    np.savez(tmp_path / "other.npz", x_train=other, y_train=np.arange(20), x_test=rgb, y_test=np.arange(20))
+    int8 = run(
+        *named,
+        "--out",
+        tmp_path / "int8.tflite",
+        "--int8",
+        "--calibration",
+        tmp_path / "other.npz",
+        "--max-drop",
+        "100",
+    )
+    assert int8.exit_code == 0, int8.output
+    assert "calibrated on 10 of other" in int8.output
+    assert json.loads((tmp_path / "int8.tflite.json").read_text())["int8"]["held_out"]["images"] == 10
