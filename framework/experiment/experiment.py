@@ -149,7 +149,7 @@ class Experiment:
     def export(
         self, network: "Trained", out: Path | str, format: str, *, data: "Named" = "digits", arch: str | None = None
     ) -> "Agreement":
-        """Writes 'onnx' (.onnx), 'torch' (.pt2), 'litert' (.tflite) or 'executorch' (.pte) that agrees with it."""
+        """Writes 'onnx' (.onnx), 'torch' (.pt2), 'litert' (.tflite) or 'executorch' (.pte), checked against PyTorch."""
         from framework.experiment.evaluation import export_network
 
         return export_network(self, network, Path(out), format, data, arch)
