@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import stat
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -72,6 +73,8 @@ def _decoded(
     manifest = hashlib.sha256()
     for path in paths:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device read without end
+            raise DataError(f"{path} is no regular file: images are files")
         manifest.update(os.fsencode(f"{path.relative_to(root)}\0{status.st_size}\0{status.st_mtime_ns}\n"))
     target = place / f"{manifest.hexdigest()}.npy"
     try:

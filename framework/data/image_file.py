@@ -117,7 +117,7 @@ def _with_color_key(content: bytes, key: int | tuple[int, ...]) -> Images | None
         return None
     levels = np.bitwise_and(key, 2**depth - 1) * max(255 // (2**depth - 1), 1)  # OpenCV spreads 1 to 4 bits over 8
     opaque = (image != levels).any(2)
-    return np.dstack([image // 256 if depth > 8 else image, 255 * opaque]).astype(np.uint8)
+    return np.dstack([np.right_shift(image, max(depth - 8, 0)), 255 * opaque]).astype(np.uint8)
 
 
 def _may_have_alpha(content: bytes) -> bool:

@@ -26,13 +26,15 @@ def load_npz(path: Path, preprocessing: Preprocessing) -> ImageData:
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
     if not zipfile.is_zipfile(path):
-        raise DataError(f"{path} is not a .npz file, or a cut-off one")
+        raise DataError(f"{path} is not a .npz file, or a cut-off one; images in an archive have to be unpacked")
     try:
         # opened here: np.load leaves a damaged file open
         with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name in (*REQUIRED, "class_names")}
     except Exception as error:  # a damaged file makes zip, zlib, the header's tokenizer or the allocation fail
         raise DataError(f"{path} cannot be read as .npz: {error}") from error
+    if not arrays:
+        raise DataError(f"{path} lacks {', '.join(REQUIRED)}; images in an archive have to be unpacked")
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):  # NumPy hands on the bytes of what has no .npy header
             raise DataError(f"{path}: {name} is not an array")

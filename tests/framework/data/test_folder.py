@@ -248,6 +248,19 @@ def test_a_file_that_cannot_be_read_is_named(small_folder: Path, tmp_path: Path)
         opened(small_folder, tmp_path / "cache")
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_device_among_the_images_is_named_and_not_waited_for(
+    small_folder: Path, tmp_path: Path, kind: str
+) -> None:
+    place = small_folder / "train" / "circle" / "odd.png"
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/dev/null")
+    with pytest.raises(DataError, match=r"circle/odd\.png is no regular file"):
+        opened(small_folder, tmp_path / "cache")
+
+
 def test_names_need_not_be_utf8(small_folder: Path, tmp_path: Path) -> None:
     try:
         for split in ("train", "test"):

@@ -1,6 +1,7 @@
 """One .npz file by Keras's names: what is taken, and that everything else is refused by name."""
 
 import random
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -155,3 +156,12 @@ def test_nothing_in_the_file_is_run(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
     np.load(path, allow_pickle=True)["class_names"]
     assert (tmp_path / "run").exists()  # it would have been run
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar"])
+def test_an_archive_of_images_is_to_be_unpacked(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "image.png").write_bytes(b"some image")
+    path = Path(shutil.make_archive(str(tmp_path / "images"), suffix[1:], tmp_path, "a"))
+    with pytest.raises(DataError, match="images in an archive have to be unpacked"):
+        opened(path)
