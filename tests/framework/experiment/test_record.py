@@ -91,7 +91,8 @@ def test_a_record_trains_publishes_and_is_refused_what_was_not_committed(
     )
     with pytest.raises(RunDirectoryError, match="teacher cannot be adopted: seed was 1 and is now 0"):
         make_record(MINE, folder, tmp_path / "other", stages=["student"], adopted={"teacher/seed-0": adopted.path})
-    make_record(MINE, folder, out, adopted=adoption, data="digits")
+    make_record(MINE, folder, out, seeds=[1], adopted=adoption, data="digits")
+    make_record(MINE, folder, out, seeds=[0], data="digits")
     teachers = json.loads((folder / "student" / "seed-1" / "config.json").read_text())["optimization"]["teacher"]
     assert teachers == [str(out / "teacher" / f"seed-{seed}") for seed in (0, 1)]
     content = json.loads((folder / "record.json").read_text())
