@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework.errors import DifferenceError, EmberfieldError, RunDirectoryError
-from framework.experiment.several import as_variant
 from framework.experiment.stages import Record
+from framework.report.comparison import Spread
 from framework.report.markdown import table
 from framework.run.code_version import CodeVersion
 from framework.run.directory import write_json, write_text
@@ -33,13 +33,15 @@ def publish(folder: Path, trained: "Mapping[str, Sequence[Run]]", code: CodeVers
     """Copies configuration, environment, log and results of finished runs to STAGE/seed-N of a record's folder.
 
     Beside them record.json has the version of the code, and for each run figures, commit, device and the SHA-256 of its
-    weights; FIGURES.md has them as a table. Stages that were published before stay. Raises RunDirectoryError where that
-    cannot be written.
+    weights; FIGURES.md has them as a table. Stages and seeds that were published before stay. Raises RunDirectoryError
+    where that cannot be written.
     """
     file = folder / "record.json"
     try:
         before = json.loads(file.read_text(encoding="utf-8"))["stages"] if file.is_file() else {}
-        stages = {**before, **{stage: _stage(folder / stage, stage, runs) for stage, runs in trained.items()}}
+        stages = before | {
+            stage: _stage(folder / stage, before.get(stage, {"runs": {}}), runs) for stage, runs in trained.items()
+        }
         write_json(file, {**asdict(code), "stages": stages})
         write_text(folder / "FIGURES.md", figures(folder.resolve().name, stages))
     except (OSError, ValueError, KeyError) as error:
@@ -106,10 +108,10 @@ def verify(
     return found
 
 
-def _stage(folder: Path, name: str, runs: "Sequence[Run]") -> dict[str, Any]:
-    spread = as_variant(name, runs).spread("test_accuracy")
-    assert spread is not None
-    return {"test_accuracy": asdict(spread), "runs": {str(run.results["seed"]): _run(folder, run) for run in runs}}
+def _stage(folder: Path, before: Mapping[str, Any], runs: "Sequence[Run]") -> dict[str, Any]:
+    found = before["runs"] | {str(run.results["seed"]): _run(folder, run) for run in runs}
+    spread = Spread.of([run["test_accuracy"] for run in found.values()])
+    return {"test_accuracy": asdict(spread), "runs": dict(sorted(found.items()))}
 
 
 def _run(folder: Path, run: "Run") -> dict[str, Any]:
