@@ -88,6 +88,8 @@ def test_the_images_are_those_that_the_run_held_out(
     asked = export(named, tmp_path, "--test", "--max-drop", "100", code=0)
     assert "points, on 360 of the test images of digits\n" in asked
     assert json.loads((tmp_path / "network.onnx.json").read_text())["int8"]["test"]["images"] == 360
+    done = EXPERIMENT.open_run(finished[0]).export_int8(tmp_path / "python.onnx", "onnx", max_drop=100)
+    assert (done.calibration_images, done.held_out.images) == (len(held_out) // 2, len(held_out) - len(held_out) // 2)
 
 
 def test_without_held_out_images_others_are_needed(
