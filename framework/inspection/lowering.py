@@ -11,6 +11,7 @@ from functools import partial
 from math import prod
 
 from framework.inspection.graph import Graph, Operation, Value
+from framework.inspection.lowered_norms import group_norm, layer_norm
 from framework.inspection.program import Builder, Program
 from framework.inspection.reading import averages_all, per_axis, reduced_dims
 
@@ -88,24 +89,6 @@ def batch_norm(made: Builder, operation: Operation) -> None:
     for operator in ("MUL", "ADD"):
         tensor = made.add(operator, [tensor], image.shape, weights=image.shape[1])
     _becomes(made, operation, tensor)
-
-
-def centred_norm(made: Builder, operation: Operation) -> None:
-    """Layer and group normalisation, over `size` numbers a group: (x - mean) / deviation as x / d - mean / d."""
-    image, output = made.at[operation.inputs[0].index], operation.outputs[0]
-    groups, constants = operation.outputs[1].shape, prod((operation.arguments["weight"] or Value(0, (0,))).shape)
-    x = made.add("RESHAPE", [image], output.shape)
-    mean = _mean(made, x, groups)
-    column = made.add("RESHAPE", [mean], groups)
-    squares = made.add("SQUARED_DIFFERENCE", [x, column], output.shape)
-    variance = made.add("ADD", [_mean(made, squares, groups)], groups, weights=1)
-    scale = made.add("RSQRT", [variance], groups)
-    shift = made.add("SUB", [made.add("MUL", [scale, mean], groups)], groups, weights=1)
-    x = made.add("MUL", [x, made.add("RESHAPE", [scale], groups)], output.shape)
-    x = made.add("ADD", [x, made.add("RESHAPE", [shift], groups)], output.shape)
-    for operator in ("MUL", "ADD") if constants else ():
-        x = made.add(operator, [x], output.shape, weights=constants)
-    _becomes(made, operation, made.add("RESHAPE", [x], output.shape))
 
 
 def _mean(made: Builder, tensor: int, shape: Sequence[int], rank: int = 4, axes: int = 2) -> int:
@@ -206,7 +189,8 @@ def _rules() -> dict[str, Callable[[Builder, Operation], None]]:
         same: "alias detach clone _to_copy lift_fresh contiguous native_dropout",
         convolution: "convolution",
         batch_norm: "native_batch_norm",
-        centred_norm: "native_layer_norm native_group_norm",
+        layer_norm: "native_layer_norm",
+        group_norm: "native_group_norm",
         mean: "mean",
         partial(pooling, "MAX_POOL_2D"): "max_pool2d_with_indices max_pool2d",
         partial(pooling, "AVERAGE_POOL_2D"): "avg_pool2d _adaptive_avg_pool2d adaptive_avg_pool2d",

@@ -82,7 +82,7 @@ def test_a_list_of_constraints_replaces_the_recipes_and_says_so(tmp_path: Path) 
 
 def test_list_describes_every_network() -> None:
     lines = run("list").output.splitlines()
-    start = lines.index("  c1c2c3c40    184,762 parameters for 10 classes, 220,579 bytes as an int8 .tflite")
+    start = lines.index("  c1c2c3c40    184,762 parameters for 10 classes, 220,629 bytes as an int8 .tflite")
     assert lines[start + 1].startswith("      The default: three 3x3 convolutions of stride 2, images (N, in_channels")
     assert "      widths: Sequence[int] = (32, 48, 80, 256)" in lines
     assert "      down: 'stride' | 'blur' | 'maxpool' | 'dilation' = 'stride'" in lines
