@@ -49,15 +49,6 @@ def fit(
     if alone:  # several could not agree there: their parts may differ by a batch
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop.check)
 
-    def check() -> None:
-        try:
-            stops = processes.any(stop.asked is not None)
-        except RuntimeError:  # another process has stopped without its batch, and left the group
-            stop.check()
-            raise
-        if stops:
-            raise StoppedError(f"stopped by {stop.asked or 'a signal to another process'}")
-
     def end_epoch() -> None:
         state.guard.check()
         metrics = finish_epoch(state, config.training, data, evaluator, evaluation_batch_size(device))
@@ -68,7 +59,9 @@ def fit(
     sum_over_epoch(state)
     trainer.add_event_handler(Events.ITERATION_COMPLETED, manager.save_if_due)
     # several processes agree where each has its batch, and the last step is done everywhere
-    trainer.add_event_handler(Events.ITERATION_COMPLETED if alone else Events.GET_BATCH_COMPLETED, check)
+    trainer.add_event_handler(
+        Events.ITERATION_COMPLETED if alone else Events.GET_BATCH_COMPLETED, _check_all, stop, processes
+    )
     trainer.add_event_handler(Events.EPOCH_COMPLETED, end_epoch)
     if processes.is_main:
         show_progress(trainer)
@@ -88,6 +81,17 @@ def fit(
             manager.save()
             manager.close()
             raise StoppedError(f"{stopped}, kept in {manager.newest}") from None
+
+
+def _check_all(stop: Stop, processes: ProcessGroup) -> None:
+    """Raises StoppedError in every process if any has been asked to stop."""
+    try:
+        stops = processes.any(stop.asked is not None)
+    except RuntimeError:  # another process has stopped without its batch, and left the group
+        stop.check()
+        raise
+    if stops:
+        raise StoppedError(f"stopped by {stop.asked or 'a signal to another process'}")
 
 
 def _make_validator(
