@@ -60,7 +60,7 @@ def fit(
     trainer.add_event_handler(Events.ITERATION_COMPLETED, manager.save_if_due)
     # several processes agree where each has its batch, and the last step is done everywhere
     trainer.add_event_handler(
-        Events.ITERATION_COMPLETED if alone else Events.GET_BATCH_COMPLETED, _check, stop, processes
+        Events.ITERATION_COMPLETED if alone else Events.GET_BATCH_COMPLETED, _check_all, stop, processes
     )
     trainer.add_event_handler(Events.EPOCH_COMPLETED, end_epoch)
     if processes.is_main:
@@ -83,8 +83,8 @@ def fit(
             raise StoppedError(f"{stopped}, kept in {manager.newest}") from None
 
 
-def _check(stop: Stop, processes: ProcessGroup) -> None:
-    """Raises StoppedError in every process if one is asked to stop."""
+def _check_all(stop: Stop, processes: ProcessGroup) -> None:
+    """Raises StoppedError in every process if any has been asked to stop."""
     try:
         stops = processes.any(stop.asked is not None)
     except RuntimeError:  # another process has stopped without its batch, and left the group

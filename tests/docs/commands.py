@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHECKED = ("python", "torchrun", "emberfield", "pip", "make")
 """Programs whose arguments are checked."""
 
-TAKEN = ("git", "cp", "curl", "wait", "nvidia-cuda-mps-control", "tensorboard")
+TAKEN = ("git", "cp", "curl", "wait", "nvidia-cuda-mps-control", "sed", "gcc")
 """Programs that a block may name too."""
 
 ARGUMENT, COMMAND = "\x1f", "\x1e"
