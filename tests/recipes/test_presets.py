@@ -15,7 +15,11 @@ from tests.framework.experiment.running import QUICK, ROOT, run
 PRESETS = sorted((ROOT / "recipes" / "presets").glob("*.json"))
 
 
-@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+TEACHERS = {"airbench96"}
+"""Presets of networks to distil from, which the recipe's sheet says nothing of."""
+
+
+@pytest.mark.parametrize("path", [path for path in PRESETS if path.stem not in TEACHERS], ids=lambda path: path.stem)
 def test_a_preset_trains_what_the_recipe_demands_with_all_three_transforms(path: Path) -> None:
     config = DEFAULTS.merged_with_file(path)
     assert differences(DEFAULTS, config)
@@ -25,6 +29,13 @@ def test_a_preset_trains_what_the_recipe_demands_with_all_three_transforms(path:
     assert all(finding.holds for finding in check(network, (3, 32, 32), config.constraints))
     transforms = {transform["name"] for transform in config.augmentation.transforms}
     assert transforms >= {"HorizontalFlip", "ShiftScaleRotate", "CoarseDropout"}
+
+
+@pytest.mark.parametrize("name", sorted(TEACHERS))
+def test_the_preset_of_a_teacher_keeps_what_it_declares(name: str) -> None:
+    config = DEFAULTS.merged_with_file(ROOT / "recipes" / "presets" / f"{name}.json")
+    network = create(config.network.arch, num_classes=10, **config.network.arch_options)
+    assert all(finding.holds for finding in check(network, (3, 32, 32), config.constraints))
 
 
 def test_presets_then_file_then_command_line(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_a_run_directory_holds_what_was_done(finished: tuple[Path, str]) -> None
         "config.json",
         "curves.png",
         "environment.json",
+        "metrics.csv",
         "log.jsonl",
         "network.txt",
         "results.json",

@@ -31,8 +31,8 @@ from framework.run.directory import RunDirectory
 TRAIN = (
     *("--data", "digits", "--arch", "tests.reliability.networks:small", "--no-constraints"),
     *("--device", "cpu", "--precision", "float32", "--batch-size", "32", "--limit-batches", "8", "--epochs", "4"),
-    *("--ema-decay", "0.9", "--patience", "2", "--patience-from", "0.3", "--lr", "0.05", "--val-size", "150"),
-    *("--augment-on", "cpu"),
+    *("--ema-decay", "0.9", "--lr", "0.05", "--val-size", "150", "--augment-on", "cpu"),
+    *("--patience", "2", "--patience-from", "0.3"),
 )
 EVERY_STEP = ("--checkpoint-every", "3")
 """A checkpoint for every third step."""

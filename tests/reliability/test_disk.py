@@ -1,5 +1,6 @@
 """A disk that is full, a file that is damaged: it is said, and the checkpoint before is still there."""
 
+import functools
 import json
 import os
 import resource
@@ -15,7 +16,8 @@ from framework.checkpoint.file_format import load_checkpoint, save_checkpoint
 from framework.checkpoint.manager import checkpoint_paths, latest_checkpoint, write_checkpoint
 from framework.errors import CheckpointError
 from framework.run.directory import RunDirectory
-from tests.reliability.processes import EVERY_STEP, digest, finish, said
+from tests.reliability import processes
+from tests.reliability.processes import EVERY_STEP, TRAIN, digest, finish, said
 
 
 @contextmanager
@@ -131,12 +133,18 @@ def test_a_full_disk_lets_the_run_go_on_and_ends_it_where_it_cannot_be_written_u
     assert digest(folder) == whole
 
 
+def with_held_out(val_size: str) -> tuple[str, ...]:
+    """The training's options; patience, which comes last, is refused where no images are held out."""
+    return TRAIN[: TRAIN.index("--patience")] if val_size == "0" else TRAIN
+
+
 @pytest.mark.parametrize("val_size", ["150", "0"])
 def test_a_disk_that_stays_full_gives_no_result_and_one_that_is_freed_the_right_one(
     tmp_path: Path, val_size: str
 ) -> None:
     """From the third checkpoint on nothing can be written; the network goes on to learn in memory."""
     options = (*EVERY_STEP, "--val-size", val_size)
+    finish = functools.partial(processes.finish, train=with_held_out(val_size))
     assert finish(tmp_path / "whole", *options) == 0, said(tmp_path / "whole")
     folder = tmp_path / "run"
     assert finish(folder, *options, prepare="tests.reliability.test_disk:fill_the_disk_after_two") == 9, said(folder)
@@ -152,6 +160,7 @@ def test_a_disk_that_is_freed_before_the_end_has_the_best_weights_and_the_figure
 ) -> None:
     """Nothing can be written from the second checkpoint until after the last: only the end is."""
     options = ("--checkpoint-every", "1000", "--val-size", val_size)
+    finish = functools.partial(processes.finish, train=with_held_out(val_size))
     assert finish(tmp_path / "whole", *options) == 0, said(tmp_path / "whole")
     folder = tmp_path / "run"
     assert finish(folder, *options, prepare="tests.reliability.test_disk:fill_the_disk_until_the_end") == 0, said(

@@ -45,7 +45,7 @@ def headings(text: str) -> list[str]:
 def test_a_report_holds_warnings_figures_constraints_and_every_section() -> None:
     text = report_text(EVIDENCE)
     assert text.startswith("# c1c2c3c40 on made\\_up\n\n> **The run stopped after epoch 1 of 2.**\n\n")
-    assert "| ✗ | parameters | 1,234 | at most 1,000 | c1.conv.weight |" in text
+    assert "| ✗ | parameters | 1,234 | at most 1,000 |  | c1.conv.weight |" in text
     assert "| test accuracy | 50.00 % |" in text
     assert headings(text)[1] == "Curves" and "The README" not in text
     linked = headings(report_text(replace(EVIDENCE, readme_url="https://example.org/README.md")))
