@@ -78,6 +78,7 @@ def command_line(experiment: Experiment) -> click.Group:
         network_commands.evaluate_command,
         network_commands.predict_command,
         network_commands.export_command,
+        network_commands.benchmark_command,
         network_commands.report_command,
         network_commands.app_command,
         network_commands.compare_command,

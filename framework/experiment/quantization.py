@@ -56,12 +56,12 @@ def export_int8(
     require_int8(format)
     check_format(format, out)
     model = experiment.load(network, arch=arch, device="cpu")
-    calibrated, judged = _chosen(experiment, model, data, calibration, calibration_images, seed)
+    calibrated, judged = chosen_images(experiment, model, data, calibration, calibration_images, seed)
     reported = _test_images(model, named_images(experiment, model, data)) if test else None
     return write_int8(model, format, out, calibrated, judged, max_drop=max_drop, test=reported)
 
 
-def _chosen(
+def chosen_images(
     experiment: "Experiment", model: LoadedModel, data: Named, calibration: Named, number: int, seed: int
 ) -> tuple[Labelled, Labelled]:
     """The images to calibrate on, and those to judge by."""

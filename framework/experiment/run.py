@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
     from framework.data.image_data import Named
     from framework.engine.lr_finder import RateTest
+    from framework.experiment.benchmarking import Benchmark
     from framework.experiment.experiment import Experiment
     from framework.experiment.report_evidence import ReportedRun
     from framework.export.agreement import Agreement
@@ -125,6 +126,12 @@ class Run:
     def export_int8(self, out: Path | str, format: str, **given: Any) -> "Int8Export":
         """As `Experiment.export_int8`, on the run's own images."""
         return self.experiment.export_int8(self.path, out, format, **{"data": self.data, "arch": self.arch, **given})
+
+    def benchmark(self, out: Path | str | None = None, **given: Any) -> "Benchmark":
+        """Latency, size, memory and accuracy in each runtime, as `framework.experiment.benchmarking.benchmark` says."""
+        from framework.experiment.benchmarking import benchmark
+
+        return benchmark(self.experiment, self.path, out, **{"data": self.data, "arch": self.arch, **given})
 
     def plot(self) -> "Picture":
         """Loss, accuracy and learning rate over the epochs so far. Raises RunDirectoryError before the first."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import Images
 from framework.export.traced import cannot, export, file_metadata, folded, quiet
+from framework.export.xnnpack import for_xnnpack
 
 METADATA = "metadata"
 """The method of a file that returns its metadata: a text, JSON."""
@@ -19,7 +20,8 @@ def write_executorch(network: nn.Module, metadata: ModelMetadata) -> bytes:
 
     Raises EmberfieldError for a network that ExecuTorch cannot express.
     """
-    return _lowered(*folded(network, metadata), file_metadata(metadata, "1"))
+    module, example = folded(network, metadata)
+    return _lowered(for_xnnpack(module), example, file_metadata(metadata, "1"))
 
 
 @torch.no_grad()
@@ -29,6 +31,7 @@ def write_int8_executorch(network: nn.Module, metadata: ModelMetadata, calibrati
     Weights are scaled per channel, activations by their range on the `calibration` images (N, H, W, C).
     """
     module, example = folded(network, metadata, of_bytes=True)
+    for_xnnpack(module, for_int8=True)
     with quiet():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
             XNNPACKQuantizer,
@@ -50,10 +53,18 @@ def write_int8_executorch(network: nn.Module, metadata: ModelMetadata, calibrati
 def read_executorch(content: bytes) -> Callable[[Tensor], Tensor]:
     """The network of a .pte file, run by ExecuTorch on the CPU, image by image."""
     with quiet():
+        from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
         from executorch.runtime import Runtime
 
-    method = Runtime.get().load_program(content).load_method("forward")
-    return lambda images: torch.cat([method.execute([image[None].contiguous()])[0].clone() for image in images])
+    _unsafe_reset_threadpool(torch.get_num_threads())  # else it takes every core, whatever the user set
+    program = Runtime.get().load_program(content)
+    method = program.load_method("forward")
+    assert method is not None
+
+    def logits(images: Tensor, _held: object = (content, program)) -> Tensor:  # ExecuTorch reads both as it runs
+        return torch.cat([method.execute([image[None].contiguous()])[0].clone() for image in images])
+
+    return logits
 
 
 def _lowered(module: nn.Module, example: Tensor, described: dict[str, str]) -> bytes:

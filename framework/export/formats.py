@@ -33,7 +33,7 @@ class Format:
 
     `write_int8` makes one of int8 weights and activations, from calibration images; there it takes uint8 (N, H, W, C).
     `suffix` is how the name of such a file ends; `needs` are the modules that this takes beside torch, and `extra` the
-    one to install for them.
+    one to install for them; `runtime` is the program that runs it, where that is not PyTorch.
     """
 
     suffix: str
@@ -43,6 +43,7 @@ class Format:
     needs: Sequence[str] = ()
     extra: str = ""
     images: str = "N"
+    runtime: str = ""
 
 
 def write_weights(path: Path, network: nn.Module, metadata: ModelMetadata) -> None:
@@ -69,7 +70,13 @@ def read_torch(content: bytes) -> Callable[[Tensor], Tensor]:
 
 FORMATS = {
     "onnx": Format(
-        ".onnx", write_onnx, read_onnx, write_int8_onnx, needs=("onnx", "onnxscript", "onnxruntime"), extra="export"
+        ".onnx",
+        write_onnx,
+        read_onnx,
+        write_int8_onnx,
+        needs=("onnx", "onnxscript", "onnxruntime"),
+        extra="export",
+        runtime="ONNX Runtime",
     ),
     "torch": Format(".pt2", write_torch, read_torch),
     "litert": Format(
@@ -80,6 +87,7 @@ FORMATS = {
         needs=("litert_torch", "ai_edge_litert", "ai_edge_quantizer", "flatbuffers"),
         extra="litert",
         images="1",
+        runtime="LiteRT",
     ),
     "executorch": Format(
         ".pte",
@@ -89,6 +97,7 @@ FORMATS = {
         needs=("executorch", "torchao"),
         extra="executorch",
         images="1",
+        runtime="ExecuTorch",
     ),
 }
 """By the name that the command line gives them."""

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
 from framework.checkpoint.metadata import ModelMetadata
 from framework.export.formats import FORMATS, Format, require_installed
 from framework.export.traced import export, folded, quiet
+from framework.export.xnnpack import for_xnnpack
 
 Missing = Mapping[str, tuple[str, ...]]
 """The layers that use each operator which a runtime lacks; none where the runtime does not say."""
@@ -24,7 +25,7 @@ Missing = Mapping[str, tuple[str, ...]]
 class Target:
     """A runtime: the operators that it `lacks` of a network which takes such images, and what has to be installed."""
 
-    lacks: Callable[[nn.Module, Tensor], Missing]
+    lacks: Callable[[fx.GraphModule, Tensor], Missing]
     installed: Format
 
 
@@ -67,13 +68,13 @@ def _litert(module: nn.Module, example: Tensor) -> Missing:
     return _with_layers(node for node in _calls(program) if lowerings.lookup(node.target) is None)
 
 
-def _executorch(module: nn.Module, example: Tensor) -> Missing:
+def _executorch(module: fx.GraphModule, example: Tensor) -> Missing:
     """What ExecuTorch refuses, or else what XNNPACK's partitioner leaves to operators that run one by one."""
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
     try:
-        edge = to_edge_transform_and_lower(export(module, example), partitioner=[XnnpackPartitioner()])
+        edge = to_edge_transform_and_lower(export(for_xnnpack(module), example), partitioner=[XnnpackPartitioner()])
     except Exception as error:
         if match := re.search(r"Operator torch\._ops\.(\w+\.\w+)[\w.]* is not in Core ATen", str(error)):
             return {match[1]: ()}

@@ -16,9 +16,12 @@ from torch import Tensor, nn
 import architectures
 from architectures import PRETRAINED
 from framework.checkpoint.loaded_model import load_pretrained
+from framework.data.statistics import normalizer
 from framework.errors import EmberfieldError
 from framework.export.agreement import agreement, require_agreement
+from framework.export.benchmark import Prepared, planes, timed
 from framework.export.formats import FORMATS
+from framework.export.targets import missing_operators
 from tests.framework.experiment.running import run
 from tests.framework.export.test_formats import images, metadata
 from tests.framework.export.test_int8 import error, narrow, shown, small
@@ -120,6 +123,33 @@ def test_a_kernel_made_of_others_is_a_constant_in_the_file() -> None:
     assert made.weight.requires_grad
     content = FORMATS["executorch"].write(made, metadata(in_channels=1))
     assert b"aten::flip" not in content and b"XnnpackBackend" in content
+
+
+@pytest.mark.parametrize("arch", PUBLISHED)
+def test_a_published_network_is_no_slower_in_executorch_than_in_pytorch(arch: str) -> None:
+    trained = load_pretrained(architectures, arch, torch.device("cpu"))
+    assert missing_operators(trained.network, trained.metadata.input_shape, "executorch") == {}
+    content = FORMATS["executorch"].write(trained.network, trained.metadata)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        normalized = normalizer(trained.metadata.statistics, torch.device("cpu"))
+        eager = Prepared("PyTorch", "float32", lambda x: trained.network(normalized(x)), torch.clone)
+        exported = Prepared("ExecuTorch", "float32", FORMATS["executorch"].read(content), planes)
+        plain, runtime = timed([eager, exported], images(1)[0], None, rounds=30)
+    finally:
+        torch.set_num_threads(threads)
+    assert runtime.cpu_ms < plain.cpu_ms
+
+
+def test_the_benchmark_has_every_runtime(tmp_path: Path) -> None:
+    result = run("benchmark", "c1c2c3c40", "--rounds", "3", "--out", tmp_path / "benchmark.json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads((tmp_path / "benchmark.json").read_text())["rows"]
+    runtimes = ["ONNX Runtime", "LiteRT", "ExecuTorch"]
+    expected = [("PyTorch", "float32"), *((name, kind) for name in runtimes for kind in ("float32", "int8"))]
+    assert [(row["runtime"], row["precision"]) for row in rows] == expected
+    assert [row["runtime"] for row in rows if row["memory_bytes"]] == ["LiteRT"]
 
 
 def test_a_litert_file_says_what_it_takes_and_micro_computes_the_same() -> None:

@@ -1,0 +1,59 @@
+"""Networks in XNNPACK's operators compute the same; tests/framework/export/test_devices.py hands them over."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from framework.export.traced import folded
+from framework.export.xnnpack import for_xnnpack
+from tests.framework.export.test_formats import metadata
+
+aten = torch.ops.aten
+LACKING = {aten.unbind.int, aten.adaptive_avg_pool2d.default, aten.layer_norm.default}
+
+
+class Gated(nn.Module):
+    """Groups of channels taken apart and put together, a layer norm over channels, and a mean over pixels."""
+
+    def __init__(self, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(8, eps=eps, elementwise_affine=affine)
+        self.conv = nn.Conv2d(3, 8, 3)
+        if affine:
+            nn.init.normal_(self.norm.weight)
+            nn.init.normal_(self.norm.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = 2 * self.conv(x).permute(0, 2, 3, 1)
+        first, second = x.reshape(*x.shape[:3], 2, 4).unbind(3)
+        x = self.norm(torch.cat([second.sigmoid(), first], 3)).permute(0, 3, 1, 2)
+        return nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
+
+
+def called(module: torch.fx.GraphModule) -> set[object]:
+    return {node.target for node in module.graph.nodes}
+
+
+@pytest.mark.parametrize(("eps", "affine"), [(1e-5, True), (0.5, False)])
+def test_a_rewritten_network_computes_the_same(eps: float, affine: bool) -> None:
+    torch.manual_seed(0)
+    module, example = folded(Gated(eps, affine).eval(), metadata())
+    image = torch.rand_like(example)
+    before = module(image)
+    assert called(module) >= LACKING
+    after = for_xnnpack(module)(image)
+    assert called(module).isdisjoint(LACKING)
+    assert not [node for node in module.graph.nodes if node.target is aten.mul.Tensor and 2 in node.args]
+    torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-5)
+    assert not torch.equal(after, torch.zeros_like(after))
+
+
+def test_for_int8_and_without_need_operators_stay() -> None:
+    module, example = folded(Gated().eval(), metadata())
+    before = module(example)
+    for_xnnpack(module, for_int8=True)
+    assert called(module) & LACKING == LACKING - {aten.unbind.int}
+    torch.testing.assert_close(module(example), before)
+    plain, example = folded(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.LayerNorm(12)).eval(), metadata())
+    operators = called(plain)
+    assert called(for_xnnpack(plain)) == operators
