@@ -77,6 +77,10 @@ def folded(network: nn.Module, metadata: ModelMetadata, *, of_bytes: bool = Fals
     module = export(frozen, example).module(check_guards=False)
     assert isinstance(module, fx.GraphModule)
     constant_fold(module)
+    for name, constant in [*module.named_buffers()]:
+        if name.startswith("_frozen_param"):  # torchao folds norms into kernels that are parameters
+            delattr(module, name)
+            module.register_parameter(name, nn.Parameter(constant, requires_grad=False))
     module.training = False  # it was traced in evaluation mode, and cannot change it
     return module, example
 
