@@ -58,7 +58,7 @@ def transform_of(call: Mapping[str, Any], fill: tuple[int, ...]) -> Any:
             share = (side * side / 32**2,) * 2  # of the images of 32x32 pixels that it is used on
             return transforms.RandomErasing(call["p"], scale=share, ratio=(1, 1), value=fill)
         case name:
-            raise NotImplementedError(name)
+            raise ValueError(f"no baseline has the transform {name!r}")
 
 
 def loader(setup: Setup) -> DataLoader[Any]:

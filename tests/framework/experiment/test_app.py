@@ -58,6 +58,16 @@ def test_without_gradio_the_command_says_in_a_line_how_to_get_it(trained: Run) -
     assert result.exit_code == 6 and result.stderr == "error: the page needs Gradio: pip install 'emberfield[app]'\n"
 
 
+def serve(run: Run, proxy: int, temporary: Path) -> "subprocess.Popen[str]":
+    """The command `app`, with a `proxy` at that port for what lies outside, and a folder for its `temporary` files."""
+    proxies = {f"{kind}_PROXY": f"http://127.0.0.1:{proxy}" for kind in ("HTTP", "HTTPS", "ALL")}
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "recipes.s7_cifar", "app", str(run.path)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **proxies, "NO_PROXY": "localhost,127.0.0.1", "TMPDIR": str(temporary)},
+    )  # fmt: skip
+
+
 @pytest.mark.skipif(not GRADIO, reason="needs Gradio: pip install -e '.[app]'")
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get install chromium")
@@ -65,12 +75,9 @@ def test_the_page_explains_images_asks_nobody_and_leaves_nothing(trained: Run, t
     from playwright.sync_api import expect, sync_playwright
 
     images, predictions = trained.reported.data.data.test_images, trained.reported.predictions
-    program = [sys.executable, "-W", "ignore", "-m", "recipes.s7_cifar", "app", str(trained.path)]
     outside = socket.create_server(("127.0.0.1", 0))
-    proxy = {f"{kind}_PROXY": f"http://127.0.0.1:{outside.getsockname()[1]}" for kind in ("HTTP", "HTTPS", "ALL")}
     (temporary := tmp_path / "temporary").mkdir()
-    env = {**os.environ, **proxy, "NO_PROXY": "localhost,127.0.0.1", "TMPDIR": str(temporary)}
-    served = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    served = serve(trained, outside.getsockname()[1], temporary)
     assert served.stdout is not None
     try:
         address = served.stdout.readline().strip()
