@@ -79,7 +79,7 @@ def saved_figure(
             if isinstance(path, Path) and path.suffix == ".svg":
                 figure.savefig(path, dpi=dpi)
             else:
-                figure.savefig(path, format="png", dpi=dpi, pil_kwargs={"optimize": True})
+                figure.savefig(path, format="png", dpi=dpi)
 
 
 def font(size: int) -> "FreeTypeFont":
