@@ -27,7 +27,8 @@ from framework.seeding import calibration_generator
 from recipes.s7_cifar import EXPERIMENT
 
 HEADER = ("network", "format", "bytes", "float32", "int8", "drop")
-ENVIRONMENT = ("python", "cpu", "threads", "commit", "uncommitted_changes")
+MACHINE = ("python", "cpu", "threads", "commit", "uncommitted_changes")
+"""What is kept of the environment, as it is before the first figure is written."""
 
 
 def photographs(number: int, size: int, seed: int = 0) -> Images:
@@ -60,7 +61,6 @@ def measured(model: LoadedModel, format_name: str, calibration: Images, test: La
         "drop": found.drop,
         "test_images": found.images,
         "calibration_images": len(calibration),
-        **{name: value for name, value in describe_environment().items() if name in ENVIRONMENT},
         "packages": {name: version_of(name) for name in packages},
     }
 
@@ -74,6 +74,7 @@ def main(networks: Sequence[str], data: str, formats: Sequence[str], results: Pa
     """Prints a table, and puts the figures into int8.json, where those of other networks and formats stay."""
     for name in formats:
         require_installed(FORMATS[name])
+    machine = {name: value for name, value in describe_environment().items() if name in MACHINE}
     path = results / "int8.json"
     kept: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     rows = []
@@ -84,7 +85,7 @@ def main(networks: Sequence[str], data: str, formats: Sequence[str], results: Pa
         test = Labelled(images.name, images.test_images, images.test_labels)
         calibration = photographs(CALIBRATION_IMAGES, model.metadata.image_size)
         for format_name in formats:
-            found = measured(model, format_name, calibration, test)
+            found = measured(model, format_name, calibration, test) | machine
             kept.setdefault(name, {})[format_name] = found
             write_json(path, kept)
             shares = (f"{100 * found[precision]:.2f} %" for precision in ("float32", "int8"))
