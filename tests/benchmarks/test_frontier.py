@@ -12,6 +12,7 @@ from benchmarks.frontier_rows import Row, ours, published
 from tests.benchmarks.running import run
 
 ROOT = Path(__file__).parents[2]
+SOAK = pytest.mark.skipif(not os.environ.get("EMBERFIELD_SOAK"), reason="draws a plot: make soak")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,7 @@ def test_a_network_is_on_the_frontier_if_none_as_cheap_is_as_accurate() -> None:
     assert frontier(points) == [(1.0, 80.0), (3.0, 90.0)]
 
 
+@SOAK
 def test_no_label_covers_another() -> None:
     one = dataclasses.asdict(published()[0]) | dict.fromkeys(PANELS, "0.1M")
     rows = [Row(**one | {"label": f"network {n}", "float32": str(90 + n / 50)}) for n in range(9)]
@@ -61,7 +63,7 @@ def test_no_label_covers_another() -> None:
     assert not any(box.overlaps(other) for n, box in enumerate(boxes) for other in boxes[:n])
 
 
-@pytest.mark.skipif(not os.environ.get("EMBERFIELD_SOAK"), reason="draws all networks: make soak")
+@SOAK
 def test_the_command_writes_table_and_plot_and_needs_the_markers(tmp_path: Path) -> None:
     document, picture = tmp_path / "RESULTS.md", tmp_path / "frontier.svg"
     document.write_text(f"before\n\n{BEGIN}old{END}\n\nafter\n")
