@@ -24,7 +24,7 @@ from framework.export.formats import FORMATS
 from framework.export.targets import missing_operators
 from tests.framework.experiment.running import run
 from tests.framework.export.test_formats import images, metadata
-from tests.framework.export.test_int8 import error, narrow, shown, small
+from tests.framework.export.test_int8 import NEARLY, error, narrow, shown, small
 
 NEEDS = ("litert_torch", "ai_edge_litert", "executorch", "torchao", "tflite_micro")
 MISSING = [name for name in NEEDS if importlib.util.find_spec(name) is None]
@@ -61,7 +61,7 @@ def test_every_published_network_computes_the_same(name: str, arch: str) -> None
 @pytest.mark.parametrize("name", FOR_DEVICES)
 def test_every_registered_network_computes_nearly_the_same_in_int8(name: str, arch: str) -> None:
     made = narrow(arch)
-    assert error(made, FORMATS[name].write_int8(made, metadata(arch), shown()), name) < 0.2
+    assert error(made, FORMATS[name].write_int8(made, metadata(arch), shown()), name) < NEARLY
 
 
 def test_a_litert_file_in_int8_takes_bytes_and_micro_computes_the_same() -> None:
