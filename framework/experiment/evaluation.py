@@ -20,6 +20,7 @@ from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator, require_finite
 from framework.engine.tta import FlipTTA
 from framework.errors import DataError
+from framework.experiment.named_data import named_images
 from framework.export.agreement import Agreement, check_format, export_model
 from framework.run.environment import choose_device
 
@@ -50,6 +51,15 @@ def export_network(
     check_format(format, out)
     model = experiment.load(network, arch=arch, device="cpu")
     return export_model(model, open_named(data, model.metadata.preprocessing), format, out)
+
+
+def evaluate_network(
+    experiment: "Experiment", network: Any, data: Named, tta: str | None, arch: str | None, device: str
+) -> dict[str, Any]:
+    """What `Experiment.evaluate` says; raises as `load_network`, `named_images` and `evaluate_model` do."""
+    model = experiment.load(network, arch=arch, device=device)
+    metrics = experiment.metrics() if experiment.metrics else None
+    return evaluate_model(model, named_images(experiment, model, data), tta=tta, metrics=metrics)
 
 
 def evaluate_model(
