@@ -58,6 +58,11 @@ def test_help_has_the_commands_of_the_docstring_line_by_line(path: Path) -> None
     assert commands and {f"  {line}" for line in commands} <= set(shown)
 
 
+@pytest.mark.parametrize(("recipe", "listed"), [("s7_cifar", True), ("folder", False)])
+def test_help_lists_presets_where_there_are_some(recipe: str, listed: bool) -> None:
+    assert ("--preset" in run(recipe, "train", "--help").output) == listed
+
+
 def test_a_folder_that_is_not_there_leaves_no_run_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = run("folder", *SHORT)
