@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from framework.config.declaration import unknown
 from framework.config.options import SettingsCommand
 from framework.errors import EmberfieldError
 from framework.experiment.experiment import Experiment
@@ -37,7 +36,7 @@ def named_network(
     valid = sorted(experiment.package().PRETRAINED)
     if checkpoint is None and pretrained and arch:
         if arch not in valid:
-            raise EmberfieldError(unknown("published weights", arch, valid))
+            raise EmberfieldError(f"there are no pretrained weights of {arch!r}. Valid: {', '.join(valid)}")
         return experiment.load(arch, device=device)
     raise EmberfieldError(
         f"name one network, by --checkpoint RUN or by --pretrained --arch NAME; valid: {', '.join(valid)}"
