@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 
 import errno
 import platform
+import re
 import sys
 from typing import Any
 
@@ -67,7 +68,10 @@ def command_line(experiment: Experiment) -> click.Group:
     version = click.Option(
         ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Show versions."
     )
-    group = Commands(help=experiment.description.strip(), context_settings=settings, params=[version])
+    text = re.sub(
+        r"(?m)(?<=\n\n)(?=[ \t])", "\b\n", experiment.description.strip()
+    )  # click keeps the lines of a command
+    group = Commands(help=text, context_settings=settings, params=[version])
     for command in (
         settings_commands.train_command(experiment),
         network_commands.evaluate_command,

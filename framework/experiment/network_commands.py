@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 FORMAT = click.Choice(["onnx", "torch", "litert", "executorch"])
 DATA = click.Option(["--data"], help="a data set by name, a folder, or a .npz file")
-ARCH = click.Option(["--arch"], help="for --pretrained, and for a run of an architecture that is not registered")
+ARCH = click.Option(["--arch"], help="the run's architecture, where that is not registered: its code is run")
 DEVICE = click.Option(["--device"], default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
 NETWORK = [
     click.Option(["--checkpoint"], type=FILE, help="a run directory, or a checkpoint in one"),
     click.Option(["--pretrained"], is_flag=True, help="the network --arch with its published weights"),
-    ARCH,
+    click.Option(["--arch"], help="for --pretrained, and for a run of an architecture that is not registered"),
 ]
 """Options that several commands share; NETWORK are those that name a trained network."""
 
@@ -34,7 +34,9 @@ def named_network(
     if checkpoint is not None and not pretrained:
         return experiment.load(checkpoint, arch=arch, device=device)
     valid = sorted(experiment.package().PRETRAINED)
-    if checkpoint is None and pretrained and arch in valid:
+    if checkpoint is None and pretrained and arch:
+        if arch not in valid:
+            raise EmberfieldError(f"there are no pretrained weights of {arch!r}. Valid: {', '.join(valid)}")
         return experiment.load(arch, device=device)
     raise EmberfieldError(
         f"name one network, by --checkpoint RUN or by --pretrained --arch NAME; valid: {', '.join(valid)}"

@@ -25,10 +25,11 @@ def settings_options(
             preset_file(experiment.presets, name)  # a wrong name is refused before anything is done
         return name
 
-    text = f"settings that come with the recipe, by name: {', '.join(preset_names(experiment.presets)) or 'none'}"
+    names = preset_names(experiment.presets)
+    text = f"settings that come with the recipe, by name: {', '.join(names)}"
     file = click.Path(path_type=Path)
     return [
-        click.Option(["--preset"], callback=existing, help=text),
+        click.Option(["--preset"], callback=existing, help=text, hidden=not names),
         click.Option(["--config", "files"], type=file, multiple=True, help="a JSON file of settings"),
         *config_options(defaults, sections),
     ]

@@ -64,7 +64,7 @@ def test_an_interrupted_kernel_stays_alive_and_says_how_to_go_on(tmp_path: Path)
         manager.interrupt_kernel()
         reply = reply_to(client, asked)
         assert (reply["status"], reply["ename"]) == ("error", "StoppedError")
-        assert "train('run', resume=True)" in reply["evalue"]
+        assert "EXPERIMENT.train('run', resume=True)" in reply["evalue"]
         assert list((tmp_path / "run" / "checkpoints").glob("step-*.pt"))
         assert "it/s" in seen or "/500:" in seen, "no progress was shown"
 
@@ -75,7 +75,7 @@ def test_an_interrupted_kernel_stays_alive_and_says_how_to_go_on(tmp_path: Path)
         reply = reply_to(client, asked)
         assert (reply["status"], reply["ename"]) in {("error", "StoppedError"), ("error", "KeyboardInterrupt")}
         if reply["ename"] == "StoppedError":
-            assert "train('run', resume=True)" in reply["evalue"]
+            assert "EXPERIMENT.train('run', resume=True)" in reply["evalue"]
         finished = client.execute_interactive("run = EXPERIMENT.open_run('run'); assert run.history", timeout=120)
         assert finished["content"]["status"] == "ok"
     finally:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from framework.data.preprocessing import Preprocessing
 from framework.data.registry import open_named
-from framework.errors import DataError
+from framework.errors import DataError, DeviceError
 
 OWN = Preprocessing(None)
 RNG = np.random.default_rng(0)
@@ -87,5 +87,5 @@ def test_what_cannot_be_read_is_refused(library: Any, tmp_path: Path) -> None:
 def test_without_the_library_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dataset_dict.json").touch()
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"`datasets` is missing: pip install 'emberfield\[datasets\]'"):
+    with pytest.raises(DeviceError, match=r"`datasets` is missing: pip install 'emberfield\[datasets\]'"):
         open_named(tmp_path, OWN)

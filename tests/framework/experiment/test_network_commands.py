@@ -92,7 +92,7 @@ def test_predict_takes_published_weights(like_cifar10: Path) -> None:
         (("--pretrained",), 2, "name one network"),
         (("--arch", "c1c2c3c40"), 2, "name one network"),
         (("--pretrained", "--arch", "c1c2c3c40", "--checkpoint", "run"), 2, "name one network"),
-        (("--pretrained", "--arch", "c1c2c3c40_maxpool"), 2, "name one network"),
+        (("--pretrained", "--arch", "c1c2c3c40_maxpool"), 2, "there are no pretrained weights of 'c1c2c3c40_maxpool'"),
         (("--pretrained", "--arch", "c1c2c3c40", "--data", "digits"), 3, "digits has the classes 0, 1, 2"),
     ],
 )
