@@ -11,6 +11,7 @@ from ignite.metrics import Metric
 
 from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained, require_same_classes
 from framework.checkpoint.metadata import ModelMetadata
+from framework.data.folder_listing import images_in
 from framework.data.image_data import ImageData, Images, Named
 from framework.data.image_file import as_png, decode_bytes, read_image
 from framework.data.loader import evaluation_batch_size, evaluation_batches
@@ -119,11 +120,19 @@ def predict_images(model: LoadedModel, images: "Sequence[ImageLike]") -> Iterato
 
 
 def separate_images(images: "ImageLike | Sequence[ImageLike]") -> "Sequence[ImageLike]":
-    """One image or several as a sequence; an array is one where it is (H, W), or (H, W, C) with 1, 3 or 4 channels."""
+    """One image or several as a sequence; an array is one where it is (H, W), or (H, W, C) with 1, 3 or 4 channels.
+
+    A folder stands for the images in it, by name. Raises DataError for one that holds none.
+    """
     if isinstance(images, np.ndarray):
         one = images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
         return [images] if one else list(images)
-    return images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
+    several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
+    separate = list["ImageLike"]()
+    for image in several:
+        is_folder = isinstance(image, str | Path) and Path(image).is_dir()
+        separate += images_in(Path(image)) if is_folder else [image]
+    return separate
 
 
 def read_pixels(image: "ImageLike", metadata: ModelMetadata) -> Images:

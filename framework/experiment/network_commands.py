@@ -68,11 +68,11 @@ def evaluate_command(experiment: Experiment, /, data: str | None, tta: str | Non
 @click.argument("images", nargs=-1, required=True, type=FILE)
 @click.pass_obj
 def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: Any) -> None:
-    """Name the class of each image file, with the network's confidence."""
-    from framework.experiment.evaluation import predict_images
+    """Name the class of each image file, with the network's confidence. A folder stands for the images in it."""
+    from framework.experiment.evaluation import predict_images, separate_images
 
-    found = predict_images(named_network(experiment, **named), images)
-    for image, (class_name, confidence) in zip(images, found, strict=True):
+    model, files = named_network(experiment, **named), separate_images(images)
+    for image, (class_name, confidence) in zip(files, predict_images(model, files), strict=True):
         click.echo(f"{printable(str(image))}  {printable(class_name)}  {100 * confidence:.1f} %")
 
 

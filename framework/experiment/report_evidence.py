@@ -97,7 +97,7 @@ def warnings(run: ReportedRun) -> list[str]:
     if broken := [line.name for line in run.findings if not line.holds]:
         said.append(f"The network breaks what was declared of it ({', '.join(broken)}); it was trained all the same.")
     said += [
-        f"The test accuracy of {100 * (line.figure or 0):.2f} % is not what was declared: {line.limit}."
+        f"The test accuracy of {100 * (line.figure or 0):.2f} % is not what was declared, {line.limit}."
         for line in run.measured
         if not line.holds
     ]

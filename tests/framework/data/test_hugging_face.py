@@ -59,7 +59,7 @@ def test_images_of_several_sizes_are_fitted_and_one_split_is_drawn_from(
         data = open_named(save(library, tmp_path / "mixed", {"": mixed}), OWN)
     assert data.train_images.shape == (8, 32, 32, 3) and data.test_labels.tolist() == [0, 1]
     assert "mixed: 10 of 10 images are resized to 32x32 pixels; 8 are not square" in caplog.text
-    assert "a fifth of each class, 2 images, is the test set" in data.note
+    assert "a fifth of each class is the test set (2 images in all)" in data.note
 
 
 def test_without_a_test_split_validation_is_the_test_set(library: Any, tmp_path: Path) -> None:

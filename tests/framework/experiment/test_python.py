@@ -80,12 +80,16 @@ def test_images_in_memory_are_predicted_as_their_files_are(opened: Run, tmp_path
         list(colour),
         [Image.fromarray(image) for image in colour],
         [str(file) for file in files],
+        tmp_path,
     ):
         assert opened.predict(images) == expected
     for one in (grey[0], colour[0], Image.fromarray(colour[0]), files[0]):
         assert opened.predict(one) == expected[:1]
     with pytest.raises(DataError, match=r"float32 \(32, 32, 3\); valid: uint8"):
         opened.predict(colour.astype(np.float32))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty holds no images"):
+        opened.predict([files[0], tmp_path / "empty"])
 
 
 @pytest.mark.parametrize("fails", [False, True])
