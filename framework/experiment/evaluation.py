@@ -130,8 +130,7 @@ def separate_images(images: "ImageLike | Sequence[ImageLike]") -> "Sequence[Imag
     several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
     separate = list["ImageLike"]()
     for image in several:
-        is_folder = isinstance(image, str | Path) and Path(image).is_dir()
-        separate += images_in(Path(image)) if is_folder else [image]
+        separate += images_in(Path(image)) if isinstance(image, str | Path) and Path(image).is_dir() else [image]
     return separate
 
 

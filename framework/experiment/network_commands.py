@@ -71,8 +71,9 @@ def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: 
     """Name the class of each image file, with the network's confidence. A folder stands for the images in it."""
     from framework.experiment.evaluation import predict_images, separate_images
 
-    model, files = named_network(experiment, **named), separate_images(images)
-    for image, (class_name, confidence) in zip(files, predict_images(model, files), strict=True):
+    files = separate_images(images)
+    found = predict_images(named_network(experiment, **named), files)
+    for image, (class_name, confidence) in zip(files, found, strict=True):
         click.echo(f"{printable(str(image))}  {printable(class_name)}  {100 * confidence:.1f} %")
 
 

@@ -28,7 +28,7 @@ class OperatorOverrides(TorchFunctionMode):
         right_gradient, fast, subsampled, own_layer_norm = (name not in plain for name in PLAIN_OPS)
         self._overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         if right_gradient or fast or subsampled:
-            switches = {"right_gradient": right_gradient, "fast": fast, "subsampled": subsampled}
+            switches: dict[str, Any] = {"right_gradient": right_gradient, "fast": fast, "subsampled": subsampled}
             self._overrides[torch.conv2d] = functools.partial(conv2d, **switches)
         if own_layer_norm:
             self._overrides[F.layer_norm] = layer_norm
