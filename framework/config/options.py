@@ -7,6 +7,7 @@ import re
 import types
 import typing
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +18,20 @@ from framework.config.renamed import renamed_option
 
 _PYTHON = {"True": True, "False": False, "None": None}
 """What Python writes otherwise than JSON."""
+
+
+class FilePath(click.Path):
+    """An option or argument that is a path; an empty one, which pathlib takes for the current folder, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; an empty one ends the command with click's usage error."""
+        if value == "":
+            self.fail("it is empty; it takes a path.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = FilePath(path_type=Path)
+"""The type of such an option."""
 
 
 class JsonText(click.ParamType[Any]):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from framework.config.options import SettingsCommand
+from framework.config.options import FILE, SettingsCommand
 from framework.errors import EmberfieldError
 from framework.experiment.experiment import Experiment
 from framework.run.printable import printable
@@ -14,7 +14,6 @@ from framework.run.printable import printable
 if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
 
-FILE = click.Path(path_type=Path)
 FORMAT = click.Choice(["onnx", "torch", "litert", "executorch"])
 DATA = click.Option(["--data"], help="a data set by name, a folder, or a .npz file")
 ARCH = click.Option(["--arch"], help="the run's architecture, where that is not registered: its code is run")

@@ -1,13 +1,12 @@
 """The commands that take the settings as options: each is made for an experiment, whose defaults they show."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
 from framework.config import Config
-from framework.config.options import JsonText, SettingsCommand, config_options, given
+from framework.config.options import FILE, JsonText, SettingsCommand, config_options, given
 from framework.experiment.experiment import Experiment
 from framework.experiment.settings import SHORT, preset_file, preset_names
 
@@ -27,10 +26,9 @@ def settings_options(
 
     names = preset_names(experiment.presets)
     text = f"settings that come with the recipe, by name: {', '.join(names)}"
-    file = click.Path(path_type=Path)
     return [
         click.Option(["--preset"], callback=existing, help=text, hidden=not names),
-        click.Option(["--config", "files"], type=file, multiple=True, help="a JSON file of settings"),
+        click.Option(["--config", "files"], type=FILE, multiple=True, help="a JSON file of settings"),
         *config_options(defaults, sections),
     ]
 
@@ -46,7 +44,7 @@ def train_command(experiment: Experiment) -> click.Command:
     @click.command(
         "train", cls=SettingsCommand, params=params, short_help="Train, then test once; runs when no command is named."
     )
-    @click.option("--out", type=click.Path(path_type=Path), help="the run directory [default: runs/NAME-TIME]")
+    @click.option("--out", type=FILE, help="the run directory [default: runs/NAME-TIME]")
     @click.option("--resume", is_flag=True, help="go on with the run in --out; start it if the folder is empty")
     @click.option("--seeds", help="several seeds, as in 0,1,2: a run for each, in folders of --out")
     def command(**options: Any) -> None:
@@ -65,7 +63,7 @@ def find_lr_command(experiment: Experiment) -> click.Command:
     @click.command(
         "find-lr", cls=SettingsCommand, params=params, short_help="Look for a learning rate, and draw the loss over it."
     )
-    @click.option("--out", default="lr_finder.png", show_default=True, help="the picture, a .png or .svg")
+    @click.option("--out", type=FILE, default="lr_finder.png", show_default=True, help="the picture, a .png or .svg")
     @click.option("--start", type=float, default=1e-5, show_default=True, help="the first learning rate")
     @click.option("--end", type=float, default=10.0, show_default=True, help="the last one")
     @click.option("--steps", type=int, default=100, show_default=True, help="training steps between them")
@@ -88,9 +86,7 @@ def sweep_command(experiment: Experiment) -> click.Command:
     @click.command("sweep", cls=SettingsCommand, params=params, short_help="Search settings by Optuna, on validation.")
     @click.option("--space", type=JsonText(dict), required=True, help='as {"lr": {"min": 0.01, "max": 1, "log": true}}')
     @click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="runs to train")
-    @click.option(
-        "--out", type=click.Path(path_type=Path), help="the folder of the runs [default: runs/NAME-sweep-TIME]"
-    )
+    @click.option("--out", type=FILE, help="the folder of the runs [default: runs/NAME-sweep-TIME]")
     @click.option("--resume", is_flag=True, help="go on with the sweep in --out, or add trials to it")
     def command(**options: Any) -> None:
         """Train runs with settings from a space, and say which is best on the validation images.

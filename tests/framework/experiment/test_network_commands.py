@@ -192,3 +192,22 @@ def test_the_command_line_knows_the_formats() -> None:
     (chosen,) = (option for option in main.commands["export"].params if option.name == "format")
     assert isinstance(chosen.type, click.Choice)
     assert set(chosen.type.choices) == set(FORMATS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--out", ""),
+        ("train", "--config", ""),
+        ("find-lr", "--out", ""),
+        ("evaluate", "--checkpoint", ""),
+        ("predict", "--checkpoint", "run", ""),
+        ("report", ""),
+        ("compare", "", "run"),
+        ("record", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_not_the_current_folder(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, "it is empty; it takes a path" in result.output) == (2, True)
