@@ -134,7 +134,8 @@ def test_the_c_program_classifies_a_raw_image(tmp_path: Path) -> None:
     (tmp_path / "image.raw").write_bytes(image.tobytes())
     folder, program = ai_edge_litert.__path__[0], str(tmp_path / "classify")
     source = ["-I", str(tmp_path), str(DEVICE / "classify.c"), f"{folder}/libLiteRt.so", f"-Wl,-rpath,{folder}"]
-    subprocess.run(["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *source, "-o", program], check=True)
+    compiling = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *source, "-o", program]
+    subprocess.run(compiling, check=True)
     done = subprocess.run([program, str(tmp_path / "image.raw")], check=True, capture_output=True, text=True)
     *logits, label = (line.split()[1] for line in done.stdout.splitlines())
     expected = FORMATS["litert"].read(content)(torch.from_numpy(image))[0]
@@ -143,3 +144,7 @@ def test_the_c_program_classifies_a_raw_image(tmp_path: Path) -> None:
     short = tmp_path / "short.raw"
     short.write_bytes(b"0")
     assert subprocess.run([program, str(short)], capture_output=True).returncode == 2
+    (tmp_path / "network.h").write_text(c_array(FORMATS["litert"].write(Branches().eval(), metadata())))
+    subprocess.run(compiling, check=True)
+    refused = subprocess.run([program, str(tmp_path / "image.raw")], capture_output=True, text=True)
+    assert refused.returncode == 1 and "does not take uint8 images: export it with --int8" in refused.stderr
