@@ -38,8 +38,8 @@ class Branches(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.shared = nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(16, 16, 3, padding=1)
-        self.norm, self.head = nn.GroupNorm(2, 32), nn.Linear(32, 10)
+        self.stem, self.shared = nn.Conv2d(3, 64, 3, 2, 1), nn.Conv2d(64, 64, 3, padding=1)
+        self.norm, self.head = nn.GroupNorm(2, 128), nn.Linear(128, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x).relu()
@@ -117,9 +117,9 @@ def test_what_micro_does_not_find_really_fails() -> None:
     content = FORMATS["litert"].write(network, metadata())
     if missing:
         with pytest.raises(RuntimeError):
-            runtime.Interpreter.from_bytes(content)
+            runtime.Interpreter.from_bytes(content, arena_size=1 << 20)
     else:
-        runtime.Interpreter.from_bytes(content)
+        runtime.Interpreter.from_bytes(content, arena_size=1 << 20)
 
 
 def test_micro_predicts_in_int8_what_the_reference_kernels_do() -> None:
