@@ -38,9 +38,10 @@ SIDE = 256
 STYLE = """
 .large img { width: 100%; height: 100%; object-fit: contain; image-rendering: pixelated; }
 .caption-label { max-width: 100%; white-space: normal; }
+.grid-wrap { max-height: none !important; }
 @media (max-width: 640px) { .grid-container { grid-template-columns: repeat(2, 1fr) !important; } }
 """
-"""Small images are shown large; captions are whole, and a gallery on a telephone has two columns."""
+"""Small images are shown large; captions and galleries are whole; on a telephone these have two columns."""
 
 
 def serve(run: Run, port: int | None = None, *, share: bool = False) -> "Blocks":

@@ -124,6 +124,8 @@ def test_the_page_explains_images_asks_nobody_and_leaves_nothing(trained: Run, t
                 page.set_viewport_size({"width": width, "height": 1000})
                 page.wait_for_timeout(500)
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
+                cut = "walls => walls.filter(wall => wall.scrollHeight > wall.clientHeight + 1).length"
+                assert page.eval_on_selector_all(".grid-wrap", cut) == 0
         served.send_signal(signal.SIGINT)
         assert served.communicate(timeout=60) == ("", "") and served.returncode == 0
     finally:
