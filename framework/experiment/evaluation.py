@@ -21,6 +21,7 @@ from framework.engine.evaluator import make_evaluator, require_finite
 from framework.engine.tta import FlipTTA
 from framework.errors import DataError
 from framework.export.agreement import Agreement, check_format, export_model
+from framework.ops.fake_quantize import simulated
 from framework.run.environment import choose_device
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def evaluate_model(
     """
     require_same_classes(model, data)
     assert tta in (None, "flip"), tta
-    network = FlipTTA(model.network) if tta else model.network
+    network = simulated(model.network)
+    if tta:
+        network = FlipTTA(network)
     statistics = model.metadata.statistics
     evaluator = make_evaluator(
         network, statistics=statistics, device=model.device, precision="float32", metrics=metrics
