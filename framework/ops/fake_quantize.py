@@ -31,7 +31,7 @@ among them. Nor is what moves or chooses values.
 """
 
 MOVING_AVERAGE = 0.01
-"""The weight of a step's range in the average that is kept."""
+"""The weight of a step's range in the average that is kept; a wider range is taken whole, as calibration does."""
 
 
 class SimulatedInt8(nn.Module):
@@ -94,7 +94,8 @@ class _Rounding(TorchFunctionMode):
         if self.follows:
             with torch.no_grad():
                 found = torch.stack(value.aminmax())
-                kept.copy_(torch.where(kept.isfinite(), kept.lerp(found, MOVING_AVERAGE), found))
+                mean = torch.where(kept.isfinite(), kept.lerp(found, MOVING_AVERAGE), found)
+                kept.copy_(torch.stack([torch.minimum(mean[0], found[0]), torch.maximum(mean[1], found[1])]))
         least, largest = kept[0].clamp(max=0), kept[1].clamp(min=0)  # 0 is exact: padding needs it
         scale = ((largest - least) / 255).clamp(min=torch.finfo(torch.float32).eps)
         zero_point = (-128 - (least / scale).round()).to(torch.int32)
