@@ -19,7 +19,7 @@ from torch import nn
 from architectures.adaptation import Stem, adapt_channels, with_stem
 from architectures.layer_names import find_layer
 from architectures.primitives import Norm
-from architectures.registry import ArchitectureError, Builder, register_library
+from architectures.registry import ArchitectureError, Builder, LibraryError, register_library
 
 AUXILIARY: Mapping[str, Mapping[str, Any]] = {
     "googlenet": {"aux_logits": False, "init_weights": True},
@@ -61,7 +61,7 @@ def timm_model(model: str) -> Builder:
     try:
         import timm
     except ImportError as error:
-        raise ArchitectureError(f"'timm:{model}' needs timm: pip install 'emberfield[timm]' ({error})") from error
+        raise LibraryError(f"'timm:{model}' needs timm: pip install 'emberfield[timm]' ({error})") from error
     if model not in (valid := timm.list_models()):
         raise ArchitectureError(_unknown("timm", model, valid, "timm.list_models()"))
 

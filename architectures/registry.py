@@ -39,6 +39,12 @@ class ArchitectureError(ValueError):
     exit_code: int = 2
 
 
+class LibraryError(ArchitectureError):
+    """A library of models that is not installed."""
+
+    exit_code = 6
+
+
 def register(name: str) -> Callable[[AnyBuilder], AnyBuilder]:
     """A decorator that registers a builder under a name.
 

@@ -2,9 +2,9 @@
 
     python -m recipes.folder --data PHOTOS --arch c1c2c3c40 --init-from c1c2c3c40 --freeze 'c1*'
 
-PHOTOS has train/CLASS/*.jpg, with or without val/ and test/, or another form of docs/guides/data.md. The head is new
-where the classes differ. With 10 images a class of Fashion-MNIST, from new weights: 68.09 % of its test images
-(RESULTS.md).
+PHOTOS, by default ./photos, has train/CLASS/*.jpg, with or without val/ and test/, or another form of
+docs/guides/data.md. The head is new where the classes differ. With 10 images a class of Fashion-MNIST, from new
+weights: 68.09 % of its test images (RESULTS.md).
 """
 
 from framework.config import (
@@ -18,7 +18,7 @@ from framework.config import (
 from framework.experiment import Experiment
 
 DEFAULTS = Config(
-    data=DataConfig(image_size=32, fit="pad"),
+    data=DataConfig(data="./photos", image_size=32, fit="pad"),
     network=NetworkConfig(arch="c1c2c3c40"),
     augmentation=AugmentationConfig(
         transforms=(

@@ -12,7 +12,7 @@
 #include "network.h"
 
 typedef struct {
-    int element_type;          /* 3 is uint8, 1 float32 */
+    int element_type;
     uint32_t rank_and_strides; /* the lower 7 bits are the rank */
     int32_t dimensions[8];
     uint32_t strides[8];
@@ -34,7 +34,7 @@ int LiteRtCreateTensorBufferFromHostMemory(const TensorType *type, void *bytes, 
 int LiteRtRunCompiledModel(Handle compiled, size_t signature, size_t in_count, Handle *in, size_t out_count,
                            Handle *out);
 
-enum { CPU = 1, ALIGNMENT = 64 };
+enum { CPU = 1, ALIGNMENT = 64, FLOAT32 = 1, UINT8 = 3 };
 
 static void require(int status, const char *what) {
     if (status != 0) {
@@ -44,9 +44,13 @@ static void require(int status, const char *what) {
 }
 
 /* A tensor's bytes, zero at first, and its buffer; `count` is set to the number of its elements. */
-static void *tensor_memory(Handle tensor, size_t element_size, size_t *count, Handle *buffer) {
+static void *tensor_memory(Handle tensor, int element_type, size_t element_size, size_t *count, Handle *buffer) {
     TensorType type;
     require(LiteRtGetRankedTensorType(tensor, &type), "the tensor's type");
+    if (type.element_type != element_type) {
+        fprintf(stderr, "the network does not take uint8 images: export it with --int8\n");
+        exit(1);
+    }
     *count = 1;
     for (uint32_t axis = 0; axis < (type.rank_and_strides & 127); axis++) *count *= (size_t)type.dimensions[axis];
     size_t size = *count * element_size;
@@ -72,8 +76,8 @@ int main(int argc, char **argv) {
     require(LiteRtCreateCompiledModel(environment, model, options, &compiled), "the compilation");
 
     size_t pixels, classes;
-    uint8_t *image = tensor_memory(in, sizeof(uint8_t), &pixels, &in_buffer);
-    float *logits = tensor_memory(out, sizeof(float), &classes, &out_buffer);
+    uint8_t *image = tensor_memory(in, UINT8, sizeof(uint8_t), &pixels, &in_buffer);
+    float *logits = tensor_memory(out, FLOAT32, sizeof(float), &classes, &out_buffer);
     FILE *file = fopen(argv[1], "rb");
     if (file == NULL || fread(image, 1, pixels, file) != pixels || fgetc(file) != EOF) {
         fprintf(stderr, "%s: it has to be a file of %zu bytes, an image (H, W, C)\n", argv[1], pixels);

@@ -1,5 +1,6 @@
 """What a run resumes from: its newest whole checkpoint."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import ImageData
 from framework.errors import CheckpointError, RunDirectoryError, UnreadableError
 from framework.run.directory import RunDirectory
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ def resume_point(run: RunDirectory, data: ImageData) -> ResumePoint | None:
     if metadata.data_hash != data.fingerprint():
         raise RunDirectoryError(f"cannot resume {run.path}: it was trained on {metadata.data}, and {data.name} differs")
     repair_best(run, checkpoint)
+    logger.info("going on from %s", path.name)
     return ResumePoint(checkpoint, str(path), metadata)
 
 

@@ -7,6 +7,7 @@ import re
 import types
 import typing
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +18,20 @@ from framework.config.renamed import renamed_option
 
 _PYTHON = {"True": True, "False": False, "None": None}
 """What Python writes otherwise than JSON."""
+
+
+class FilePath(click.Path):
+    """An option or argument that is a path; an empty one, which pathlib takes for the current folder, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; an empty one ends the command with click's usage error."""
+        if value == "":
+            self.fail("it is empty; it takes a path.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = FilePath(path_type=Path)
+"""The type of such an option."""
 
 
 class JsonText(click.ParamType[Any]):
@@ -136,17 +151,20 @@ def _option(item: "dataclasses.Field[Any]", hint: Any, default: object, section:
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kind = next(kind for kind in kinds if kind is not types.NoneType)
     origin, text, settings = typing.get_origin(kind), item.metadata["help"], dict[str, Any]()
+    choices = item.metadata["choices"]
     if kind is bool:
         settings["is_flag"] = True
     elif origin is not None:
         lists = functools.partial(JsonText, list, of_texts=takes_texts(hint), or_text=str in kinds)
         settings["type"] = lists() if origin is tuple else JsonText(dict)
-        text += f" [default: {json.dumps(default)}]" if takes_texts(hint) and default else ""
+        if takes_texts(hint):
+            text += f" (valid: {', '.join(choices)})" if choices else ""
+            text += f" [default: {json.dumps(default)}]" if default else ""
     elif kind is float and str in kinds:
-        settings["type"] = NumberOrText(item.metadata["choices"])
+        settings["type"] = NumberOrText(choices)
         text += f" [default: {default:.4g}]" if isinstance(default, float) else f" [default: {default}]"
     else:
-        settings["type"] = click.Choice(item.metadata["choices"]) if item.metadata["choices"] else kind
+        settings["type"] = click.Choice(choices) if choices else kind
         if default not in (None, ""):
             text += f" [default: {default:.4g}]" if isinstance(default, float) else f" [default: {default}]"
     names = [f"--{item.name.replace('_', '-')}", item.name]

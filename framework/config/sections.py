@@ -183,7 +183,7 @@ class MachineConfig:
     plain_ops: tuple[str, ...] = setting(
         (),
         "operators to compute by PyTorch alone, as a JSON list",
-        choices=("conv2d_bfloat16_gradient", "conv2d_speed", "layer_norm"),
+        choices=("conv2d_bfloat16_gradient", "conv2d_speed", "conv2d_strided_pointwise", "layer_norm"),
     )
 
 

@@ -49,7 +49,7 @@ class DataModule:
     def warnings(self) -> list[str]:
         """What has to stand beside the figures: a dry run, test images that were trained on, splits that were drawn."""
         limit = self.sampler.limit
-        dry = f"A dry run: every epoch and every test was cut off after {limit} batches."
+        dry = f"A dry run: every epoch and every test was cut off after {limit} batch{'' if limit == 1 else 'es'}."
         return [said for said in (dry if limit else "", self.shared_warning, self.data.note) if said]
 
     @property

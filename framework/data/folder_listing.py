@@ -75,6 +75,17 @@ def list_folder(path: Path) -> Listing:
     return listing
 
 
+def images_in(folder: Path) -> list[Path]:
+    """The visible images of a folder by name, without those of folders below. Raises DataError if there are none."""
+    try:
+        files = [Path(entry.path) for entry in _visible(folder) if not entry.is_dir()]
+    except OSError as error:
+        raise DataError(f"cannot read {folder}: {error.strerror}") from error
+    if not (images := sorted(file for file in files if file.suffix.lower() in SUFFIXES)):
+        raise _no_images(folder)
+    return images
+
+
 def _without_splits(path: Path) -> Listing:
     """The listing of class folders without train/ and test/; the split is a function of the images' labels alone."""
     try:
@@ -130,7 +141,7 @@ def _image_files(path: Path, folder: Path, listing: Listing) -> list[Path]:
         else:
             listing.left_out[_suffix(entry.name)] += 1
     if not files:
-        raise DataError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
+        raise _no_images(folder)
     return sorted(files)
 
 
@@ -143,6 +154,10 @@ def _leave_out(path: Path, folder: Path, listing: Listing) -> None:
     for entry in _visible(folder):
         if entry.is_dir(follow_symlinks=False):  # a link may lead round in a circle
             _leave_out(path, Path(entry.path), listing)
+
+
+def _no_images(folder: Path) -> DataError:
+    return DataError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
 
 
 def _visible(folder: Path) -> Iterator["os.DirEntry[str]"]:

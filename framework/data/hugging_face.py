@@ -13,7 +13,7 @@ from framework.data.image_data import ImageData, Images, Labels
 from framework.data.image_file import decode_bytes
 from framework.data.preprocessing import Preprocessing, fit_image, log_resizing
 from framework.data.splits import assign_splits, draw_test_split
-from framework.errors import DataError
+from framework.errors import DataError, DeviceError
 
 LABELS = ("label", "fine_label", "labels")
 """What the column of the classes may be called where several could be meant."""
@@ -30,8 +30,8 @@ def is_saved_to_disk(path: Path) -> bool:
 def load_saved_to_disk(path: Path, preprocessing: Preprocessing) -> ImageData:
     """The images of a data set with a column of images and one of class labels; grey if all of them are grey.
 
-    Splits are taken as those of folders are: see `assign_splits` and `draw_test_split`. Raises DataError without the
-    library, for a data set without such columns or without a split 'train', and for a broken image.
+    Splits are taken as those of folders are: see `assign_splits` and `draw_test_split`. Raises DeviceError without the
+    library, and DataError for a data set without such columns or without a split 'train', and for a broken image.
     """
     parts = _read(path)
     places, note = assign_splits(parts)
@@ -61,7 +61,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         import datasets
     except ImportError as error:
-        raise DataError(
+        raise DeviceError(
             f"{path} is a data set of Hugging Face, and `datasets` is missing: pip install 'emberfield[datasets]'"
         ) from error
     try:

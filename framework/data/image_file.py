@@ -1,6 +1,7 @@
 """One image file, decoded: every format that OpenCV reads in eight bits, transparency composited on a background."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def decode_bytes(content: bytes, name: Path | str, preprocessing: Preprocessing,
     except (OSError, SyntaxError, ValueError, cv2.error) as error:
         raise DataError(f"cannot read the image {name}: {error}") from error
     if image is None:
-        raise DataError(f"{name} is not an image, or a broken one")
+        raise DataError(f"{name} {_what_it_is(content)}")
     if rgba is not None:
         image = composite(rgba, preprocessing.color)
         image = image if channels == 3 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -76,6 +77,19 @@ def as_png(image: "Images | Image.Image") -> bytes:
         image = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
     ImageOps.exif_transpose(image).save(file := io.BytesIO(), "PNG")
     return file.getvalue()
+
+
+def _what_it_is(content: bytes) -> str:
+    """Why OpenCV reads nothing: 32 bits a sample, as in a scientific TIFF, or no image at all."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content)) as opened:
+            if opened.mode in ("F", "I"):
+                return "has 32 bits a sample, whose range nothing says; valid: 8 or 16 bits"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        pass
+    return "is not an image, or a broken one"
 
 
 def _with_alpha(content: bytes) -> Images | None:

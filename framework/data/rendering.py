@@ -21,7 +21,6 @@ from framework.data.augment.cutmix import CutMix
 from framework.data.augment.mixup import Mixup
 from framework.data.image_data import Images, Labels
 from framework.data.memory_map import gather
-from framework.errors import EmberfieldError
 
 Batch = tuple[Tensor, Tensor]
 """Images (N, H, W, C) as uint8 and labels (N,) as int64; of mixed images the class shares (N, classes) as float32."""
@@ -134,17 +133,12 @@ def choose_augment_on(asked: str, source: TrainingImages, device: torch.device) 
     'auto' is the device if every transform can run there and the images fit beside the network. Raises EmberfieldError
     if the device is asked for and a transform cannot run there.
     """
-    batched = source.augment.batch_transforms is not None
-    if asked == "device" and not batched:
-        raise EmberfieldError(
-            "augment_on is 'device', where HorizontalFlip, ShiftScaleRotate or Affine (bilinear, constant border, no "
-            "shear), CoarseDropout (constant fill), RandomCrop, and Pad or PadIfNeeded (constant border) can run, and "
-            "no other transform; valid: 'cpu', 'auto'"
-        )
+    if asked == "device":
+        source.augment.require_batches()
     if asked != "auto":
         return asked
     fits = device.type != "cuda" or source.images.nbytes < LARGEST_SHARE * torch.cuda.mem_get_info(device)[0]
-    return "device" if batched and fits else "cpu"
+    return "device" if source.augment.batch_transforms is not None and fits else "cpu"
 
 
 def _reader(images: Images, device: torch.device) -> Callable[[Tensor], Tensor]:

@@ -34,8 +34,8 @@ def draw_test_split(labels: Labels) -> tuple[Labels, Labels, str]:
     """
     train, test = train_val_split(labels, len(labels) // 5, seed=0)
     note = (
-        f"there are no train and test splits: a fifth of each class, {len(test):,} images, is the test set, always the "
-        f"same ones; {len(train):,} are left for training"
+        f"there are no train and test splits: a fifth of each class is the test set ({len(test):,} images in all), "
+        f"always the same ones; {len(train):,} are left for training"
     )
     return train, test, note
 

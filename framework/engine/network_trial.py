@@ -13,7 +13,7 @@ from framework.config import Config
 from framework.data.data_module import DataModule
 from framework.data.statistics import normalizer
 from framework.distributed import ProcessGroup
-from framework.engine.precision import autocast
+from framework.engine.precision import forward_pass
 from framework.engine.training_step import LossTerm
 from framework.errors import EmberfieldError
 from framework.run.environment import fast_bfloat16
@@ -40,7 +40,7 @@ def require_trainable_network(
     classes, own_batch = data.data.num_classes, config.training.batch_size // processes.world_size
     low = config.machine.precision == "bfloat16" or (config.machine.precision == "auto" and fast_bfloat16(device))
     for precision in ("float32", "bfloat16") if low else ("float32",):
-        with isolated(), autocast(device, precision):
+        with isolated(), forward_pass(device, precision, config.machine.plain_ops):
             tried = _copy(network)
             unused = try_training(tried, pixels, classes, loss_terms)
             if unused and processes.world_size > 1:

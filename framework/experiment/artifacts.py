@@ -219,7 +219,7 @@ def record_results(
         *data.warnings,
         f"validation accuracy {validation}",
         f"test accuracy {100 * test['accuracy']:.2f} %",
-        *(f"the test accuracy is not what was declared: {f.limit}" for f in declared if not f.holds),
+        *(f"declared but not reached: a test accuracy of {f.limit}" for f in declared if not f.holds),
         *([f"test top-5 accuracy {100 * test['top_5']:.2f} %"] if "top_5" in test else []),
         f"test macro F1 {test['macro_f1']:.4f}",
         f"parameters {results['parameters']:,}",

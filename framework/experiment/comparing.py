@@ -1,5 +1,7 @@
 """A report that puts several runs beside each other."""
 
+import itertools
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,12 +10,14 @@ from typing import TYPE_CHECKING
 from framework.config.config import walk
 from framework.errors import RunDirectoryError
 from framework.experiment.run import Run
-from framework.experiment.several import as_variant
+from framework.experiment.several import as_variant, is_finished
 from framework.report.comparison import HEADER, Variant, chosen_line, save_compared_curves
 from framework.report.gallery import save_mistakes
 from framework.report.markdown import escape, picture, table
 from framework.report.page import html_page
 from framework.run.directory import RunDirectory, write_text
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
@@ -30,10 +34,12 @@ def compare(
     itself. A variant's gallery, of so many `mistakes`, is of its run with the best validation accuracy. Without `out`
     the files are in FOLDER/report for one folder of runs, else in comparison/.
 
-    Raises RunDirectoryError for a folder that holds no run, or one that is not finished, and as `Experiment.report`.
+    Raises RunDirectoryError for a folder that holds no finished run, for a named one that is not finished, and as
+    `Experiment.report`. What is not finished in a folder of runs, as a trial that failed, is left out and said.
     """
     given = [runs] if isinstance(runs, Run | Path | str) else list(runs)
-    groups = by_variant([run for each in given for run in opened(experiment, each)])
+    found, left_out = zip(*(opened(experiment, each) for each in given), strict=True)
+    groups = by_variant(list(itertools.chain(*found)))
     variants = [as_variant(name, group) for name, group in groups.items()]
     one = given[0] if len(given) == 1 and not isinstance(given[0], Run) else None
     several = one is not None and not RunDirectory(Path(one)).config.is_file()
@@ -42,7 +48,7 @@ def compare(
         folder.mkdir(parents=True, exist_ok=True)
         parts = [
             f"# {escape(experiment.name)}: {sum(map(len, groups.values()))} runs beside each other",
-            *(f"> **{escape(warning)}**" for warning in warnings(variants, groups)),
+            *(f"> **{escape(said)}**" for said in warnings(variants, groups) + list(itertools.chain(*left_out))),
             "## Figures",
             "Mean ± standard deviation (n - 1) over the seeds; the time is that of one training.",
             table(HEADER, [variant.row() for variant in variants], right=(2, 3, 4, 5)),
@@ -72,16 +78,27 @@ def compare(
     return markdown, page
 
 
-def opened(experiment: "Experiment", named: "Named") -> list[Run]:
-    """A run, or those in a folder, in the order of their names and seeds. Raises RunDirectoryError if there is none."""
+def opened(experiment: "Experiment", named: "Named") -> tuple[list[Run], list[str]]:
+    """A run, or the finished ones in a folder in the order of their names and seeds, and what to say of the others.
+
+    Raises RunDirectoryError if there is none.
+    """
     if isinstance(named, Run):
-        return [named]
+        return [named], []
     folder = Path(named)
-    inside = sorted((path.parent for path in folder.glob("*/config.json")), key=_parts)
-    paths = [folder] if RunDirectory(folder).config.is_file() else inside
-    if not paths:
+    if RunDirectory(folder).config.is_file():
+        return [experiment.open_run(folder)], []
+    runs = [experiment.open_run(path.parent) for path in sorted(folder.glob("*/config.json"), key=_order)]
+    if not runs:
         raise RunDirectoryError(f"{folder} holds no run and no folder of one")
-    return [experiment.open_run(path) for path in paths]
+    done = [run for run in runs if is_finished(run)]
+    others = ", ".join(run.path.name for run in runs if run not in done)
+    if not done:
+        raise RunDirectoryError(f"no run in {folder} is finished: {others}")
+    said = [f"Runs that are not finished are left out: {others} of {folder}."] if others else []
+    for line in said:
+        logger.warning("%s", line)
+    return done, said
 
 
 def by_variant(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -124,6 +141,10 @@ def warnings(variants: Sequence[Variant], groups: dict[str, list[Run]]) -> list[
     if any(run.config.training.limit_batches for runs in groups.values() for run in runs):
         said.append("Some are dry runs: their epochs and tests were cut off after a few batches (limit_batches).")
     return said
+
+
+def _order(config: Path) -> tuple[str, int]:
+    return _parts(config.parent)
 
 
 def _parts(path: Path) -> tuple[str, int]:

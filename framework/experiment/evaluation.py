@@ -11,6 +11,7 @@ from ignite.metrics import Metric
 
 from framework.checkpoint.loaded_model import LoadedModel, load_model, load_pretrained, require_same_classes
 from framework.checkpoint.metadata import ModelMetadata
+from framework.data.folder_listing import images_in
 from framework.data.image_data import ImageData, Images, Named
 from framework.data.image_file import as_png, decode_bytes, read_image
 from framework.data.loader import evaluation_batch_size, evaluation_batches
@@ -20,6 +21,7 @@ from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator, require_finite
 from framework.engine.tta import FlipTTA
 from framework.errors import DataError
+from framework.experiment.named_data import named_images
 from framework.export.agreement import Agreement, check_format, export_model
 from framework.ops.fake_quantize import simulated
 from framework.run.environment import choose_device
@@ -51,6 +53,15 @@ def export_network(
     check_format(format, out)
     model = experiment.load(network, arch=arch, device="cpu")
     return export_model(model, open_named(data, model.metadata.preprocessing), format, out)
+
+
+def evaluate_network(
+    experiment: "Experiment", network: Any, data: Named, tta: str | None, arch: str | None, device: str
+) -> dict[str, Any]:
+    """What `Experiment.evaluate` says; raises as `load_network`, `named_images` and `evaluate_model` do."""
+    model = experiment.load(network, arch=arch, device=device)
+    metrics = experiment.metrics() if experiment.metrics else None
+    return evaluate_model(model, named_images(experiment, model, data), tta=tta, metrics=metrics)
 
 
 def evaluate_model(
@@ -112,11 +123,18 @@ def predict_images(model: LoadedModel, images: "Sequence[ImageLike]") -> Iterato
 
 
 def separate_images(images: "ImageLike | Sequence[ImageLike]") -> "Sequence[ImageLike]":
-    """One image or several as a sequence; an array is one where it is (H, W), or (H, W, C) with 1, 3 or 4 channels."""
+    """One image or several as a sequence; an array is one where it is (H, W), or (H, W, C) with 1, 3 or 4 channels.
+
+    A folder stands for the images in it, by name. Raises DataError for one that holds none.
+    """
     if isinstance(images, np.ndarray):
         one = images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
         return [images] if one else list(images)
-    return images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
+    several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
+    separate = list["ImageLike"]()
+    for image in several:
+        separate += images_in(Path(image)) if isinstance(image, str | Path) and Path(image).is_dir() else [image]
+    return separate
 
 
 def read_pixels(image: "ImageLike", metadata: ModelMetadata) -> Images:

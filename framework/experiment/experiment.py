@@ -126,12 +126,9 @@ class Experiment:
 
         With `tta` 'flip' averaged over each image's horizontal flip.
         """
-        from framework.experiment.evaluation import evaluate_model
-        from framework.experiment.named_data import named_images
+        from framework.experiment.evaluation import evaluate_network
 
-        model = self.load(network, arch=arch, device=device)
-        metrics = self.metrics() if self.metrics else None
-        return evaluate_model(model, named_images(self, model, data), tta=tta, metrics=metrics)
+        return evaluate_network(self, network, data, tta, arch, device)
 
     @isolated()
     def predict(
@@ -149,7 +146,7 @@ class Experiment:
     def export(
         self, network: "Trained", out: Path | str, format: str, *, data: "Named" = "digits", arch: str | None = None
     ) -> "Agreement":
-        """Writes 'onnx' (.onnx), 'torch' (.pt2), 'litert' (.tflite) or 'executorch' (.pte), checked against PyTorch."""
+        """Writes one of `framework.export.formats.FORMATS`, as 'onnx' (.onnx) or 'torch' (.pt2), checked by PyTorch."""
         from framework.experiment.evaluation import export_network
 
         return export_network(self, network, Path(out), format, data, arch)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from framework.config.options import SettingsCommand
+from framework.config.options import FILE, SettingsCommand
 from framework.errors import EmberfieldError
 from framework.experiment.experiment import Experiment
 from framework.run.printable import printable
@@ -14,15 +14,14 @@ from framework.run.printable import printable
 if TYPE_CHECKING:
     from framework.checkpoint.loaded_model import LoadedModel
 
-FILE = click.Path(path_type=Path)
 FORMAT = click.Choice(["onnx", "torch", "litert", "executorch"])
 DATA = click.Option(["--data"], help="a data set by name, a folder, or a .npz file")
-ARCH = click.Option(["--arch"], help="for --pretrained, and for a run of an architecture that is not registered")
+ARCH = click.Option(["--arch"], help="the run's architecture, where that is not registered: its code is run")
 DEVICE = click.Option(["--device"], default="auto", show_default=True, help="auto, cpu, cuda or cuda:N")
 NETWORK = [
     click.Option(["--checkpoint"], type=FILE, help="a run directory, or a checkpoint in one"),
     click.Option(["--pretrained"], is_flag=True, help="the network --arch with its published weights"),
-    ARCH,
+    click.Option(["--arch"], help="for --pretrained, and for a run of an architecture that is not registered"),
 ]
 """Options that several commands share; NETWORK are those that name a trained network."""
 
@@ -34,7 +33,9 @@ def named_network(
     if checkpoint is not None and not pretrained:
         return experiment.load(checkpoint, arch=arch, device=device)
     valid = sorted(experiment.package().PRETRAINED)
-    if checkpoint is None and pretrained and arch in valid:
+    if checkpoint is None and pretrained and arch:
+        if arch not in valid:
+            raise EmberfieldError(f"there are no pretrained weights of {arch!r}. Valid: {', '.join(valid)}")
         return experiment.load(arch, device=device)
     raise EmberfieldError(
         f"name one network, by --checkpoint RUN or by --pretrained --arch NAME; valid: {', '.join(valid)}"
@@ -66,11 +67,12 @@ def evaluate_command(experiment: Experiment, /, data: str | None, tta: str | Non
 @click.argument("images", nargs=-1, required=True, type=FILE)
 @click.pass_obj
 def predict_command(experiment: Experiment, /, images: Sequence[Path], **named: Any) -> None:
-    """Name the class of each image file, with the network's confidence."""
-    from framework.experiment.evaluation import predict_images
+    """Name the class of each image file, with the network's confidence. A folder stands for the images in it."""
+    from framework.experiment.evaluation import predict_images, separate_images
 
-    found = predict_images(named_network(experiment, **named), images)
-    for image, (class_name, confidence) in zip(images, found, strict=True):
+    files = separate_images(images)
+    found = predict_images(named_network(experiment, **named), files)
+    for image, (class_name, confidence) in zip(files, found, strict=True):
         click.echo(f"{printable(str(image))}  {printable(class_name)}  {100 * confidence:.1f} %")
 
 

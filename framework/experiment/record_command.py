@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
+from framework.config.options import FILE
 from framework.errors import EmberfieldError
 from framework.experiment.experiment import Experiment
-from framework.experiment.network_commands import DATA, DEVICE, FILE
+from framework.experiment.network_commands import DATA, DEVICE
 
 
 @click.command("record", params=[DATA, DEVICE], short_help="Make a record of several stages, or verify one.")

@@ -19,7 +19,7 @@ from framework.inspection.budget import int8_words
 from framework.inspection.coverage import coverage_mask
 from framework.inspection.effective_field import EffectiveField, effective_field, mirrored
 from framework.inspection.finding import Finding
-from framework.report import sections
+from framework.report import evidence
 from framework.report.calibration import reliability, save_calibration
 from framework.report.confusion import save_confusion
 from framework.report.curves import save_curves
@@ -97,7 +97,7 @@ def warnings(run: ReportedRun) -> list[str]:
     if broken := [line.name for line in run.findings if not line.holds]:
         said.append(f"The network breaks what was declared of it ({', '.join(broken)}); it was trained all the same.")
     said += [
-        f"The test accuracy of {100 * (line.figure or 0):.2f} % is not what was declared: {line.limit}."
+        f"The test accuracy of {100 * (line.figure or 0):.2f} % is not what was declared, {line.limit}."
         for line in run.measured
         if not line.holds
     ]
@@ -111,16 +111,16 @@ def warnings(run: ReportedRun) -> list[str]:
 def save_pictures(folder: Path, run: ReportedRun) -> tuple[int, int]:
     """Saves the pictures of the report; how many mistakes the two galleries show."""
     model, predictions, images = run.model, run.predictions, run.data.data.test_images
-    shutil.copyfile(run.files.augmented_samples, folder / sections.SAMPLES)
+    shutil.copyfile(run.files.augmented_samples, folder / evidence.SAMPLES)
     if run.history:
-        save_curves(folder / sections.CURVES, run.history, "")  # which is the report's own
-    save_confusion(folder / sections.CONFUSION, predictions.confusion(), predictions.class_names)
-    save_calibration(folder / sections.CALIBRATION, reliability(predictions))
-    mistakes = save_mistakes(folder / sections.MISTAKES, images, predictions)
+        save_curves(folder / evidence.CURVES, run.history, "")  # which is the report's own
+    save_confusion(folder / evidence.CONFUSION, predictions.confusion(), predictions.class_names)
+    save_calibration(folder / evidence.CALIBRATION, reliability(predictions))
+    mistakes = save_mistakes(folder / evidence.MISTAKES, images, predictions)
     if not run.feature_map:
         return mistakes, 0
     explained = save_grad_cam(
-        folder / sections.GRAD_CAM,
+        folder / evidence.GRAD_CAM,
         model.network,
         images,
         predictions,
@@ -128,7 +128,7 @@ def save_pictures(folder: Path, run: ReportedRun) -> tuple[int, int]:
         device=model.device,
     )
     mask = coverage_mask(model.network, run.data.input_shape)
-    save_field_of_view(folder / sections.FIELD, mask, effective_fields(run))
+    save_field_of_view(folder / evidence.FIELD, mask, effective_fields(run))
     return mistakes, explained
 
 

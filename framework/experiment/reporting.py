@@ -17,11 +17,11 @@ from framework.experiment.named_data import named_images, require_same_images
 from framework.experiment.report_evidence import ReportedRun, feature_map_of, figures, save_pictures, warnings
 from framework.experiment.run import Run
 from framework.inspection.constraints import check_accuracy
-from framework.report import sections
+from framework.report.evidence import MODEL, Evidence
 from framework.report.page import html_page
 from framework.report.predictions import predict
 from framework.report.provenance import provenance
-from framework.report.sections import Evidence, report_text
+from framework.report.sections import report_text
 from framework.run.atomic import remove_leftovers
 from framework.run.directory import RunDirectory, require_own_files, write_text
 
@@ -73,7 +73,7 @@ def write_report(run: Run, out: Path | str | None, *, readme_url: str | None, de
         markdown, page = folder / "report.md", folder / "report.html"
         write_text(markdown, text)
         if model:
-            write_text(folder / sections.MODEL, model)
+            write_text(folder / MODEL, model)
         write_text(page, html_page(text, folder))
     except OSError as error:
         raise RunDirectoryError(f"cannot write the report of {run.path}: {error}") from error

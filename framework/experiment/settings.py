@@ -134,15 +134,16 @@ def launcher(name: str, module: ModuleSpec | None) -> tuple[str, ...]:
     return (script,)
 
 
-def how_to_resume(experiment: "Experiment", folder: Path, config: Config) -> str:
+def how_to_resume(experiment: "Experiment", folder: Path, config: Config, *, in_memory: bool = False) -> str:
     """The command that goes on with a run in a folder, with the code that `require_named` asks for.
 
-    In a notebook, the call of a method.
+    In a notebook, and for images `in_memory`, the call of a method.
     """
     from framework.checkpoint.networks import is_registered
 
-    if "ipykernel" in sys.modules:
-        return f"train({str(folder)!r}, resume=True)"
+    if in_memory or "ipykernel" in sys.modules:
+        data = ", data=..." if in_memory else ""
+        return f"EXPERIMENT.train({str(folder)!r}, resume=True{data})"
     launcher, networks = experiment.launcher, experiment.package()
     arch, teachers = config.network.arch, config.optimization.teacher_arch
     words = ["python", *launcher, "--resume", "--out", str(folder)]

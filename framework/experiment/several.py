@@ -201,9 +201,14 @@ def open_folder(folder: Path, shared: Config, *, resume: bool) -> None:
 def as_variant(name: str, runs: Sequence[Run]) -> Variant:
     """Finished runs by their figures. Raises RunDirectoryError for a run that is none, or not finished."""
     for run in runs:
-        if finished(RunDirectory(run.path), run.config.training.epochs) is None:
+        if not is_finished(run):
             raise RunDirectoryError(f"{run.path} is not finished: go on with it by --resume")
     return Variant(name, [run.results for run in runs], [run.history for run in runs])
+
+
+def is_finished(run: Run) -> bool:
+    """Whether a run has its results."""
+    return finished(RunDirectory(run.path), run.config.training.epochs) is not None
 
 
 def log_table(rows: Sequence[Sequence[str]]) -> None:

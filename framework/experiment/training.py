@@ -38,7 +38,14 @@ from framework.inspection import parameter_count, require
 from framework.inspection.finding import Finding
 from framework.run.allocator import keep_freed_memory
 from framework.run.console import console_logging
-from framework.run.directory import RunDirectory, finished, make_run_directory, open_run_directory, require_own_files
+from framework.run.directory import (
+    RunDirectory,
+    finished,
+    make_run_directory,
+    open_run_directory,
+    remove_unused,
+    require_own_files,
+)
 from framework.run.environment import choose_device, make_deterministic, process_rank
 from framework.run.history import EpochMetrics
 from framework.run.logs import EpochLog
@@ -101,13 +108,16 @@ def run_training(
             extensions = Extensions(
                 loss_terms=experiment.loss_terms, metrics=experiment.metrics, handlers=experiment.handlers
             )
-            images = (
-                own_images(experiment, config.data) if given is None else open_named(given, preprocessing_of(config))
-            )
             try:
+                own = own_images(experiment, config.data) if given is None else None
+                images = own if given is None else open_named(given, preprocessing_of(config))
                 train(config, run, stop, experiment.package(), images=images, extensions=extensions)
             except StoppedError as stopped:
-                raise StoppedError(f"{stopped}; to go on: {how_to_resume(experiment, folder, config)}") from None
+                again = how_to_resume(experiment, folder, config, in_memory=given is not None)
+                raise StoppedError(f"{stopped}; to go on: {again}") from None
+            finally:
+                if out is None and process_rank() == 0:
+                    remove_unused(run)
     return Run(folder, experiment, given)
 
 
@@ -190,15 +200,15 @@ def announce(
     """Logs what is about to be trained, on what, and where it goes."""
     images, side = data.data, data.input_shape[1]
     counts = (f"{len(group):,}" for group in (data.sampler.indices, data.held_out, images.test_labels))
-    held = sum(finding.holds for finding in findings)
+    held = f"{sum(finding.holds for finding in findings)} of {len(findings)}" if findings else "no"
     parameters, threads = f"{parameter_count(network):,}", torch.get_num_threads()
-    computing = f"{device}, {threads} threads" if device.type == "cpu" else str(device)
+    computing = f"{device}, {threads} thread{'' if threads == 1 else 's'}" if device.type == "cpu" else str(device)
     for line in (
         "data {}: {} training, {} validation, {} test images, {} classes".format(
             images.name, *counts, images.num_classes
         ),
         f"network {config.network.arch}: {side}x{side} pixels, {parameters} parameters, "
-        f"{held} of {len(findings)} constraints hold",
+        f"{held} constraints{' hold' if findings else ''}",
         f"device {computing}, precision {config.machine.precision}",
         f"run directory {run.path}",
     ):

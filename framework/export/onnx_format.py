@@ -29,12 +29,14 @@ def write_int8_onnx(network: nn.Module, metadata: ModelMetadata, calibration: Im
     content = _converted(trace(network, metadata, of_bytes=True), file_metadata(metadata, of_bytes=True))
     with quiet(), tempfile.TemporaryDirectory() as folder:
         from onnxruntime.quantization import quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
 
         inputs = ({IMAGES: image[None]} for image in calibration)
         reader = SimpleNamespace(get_next=functools.partial(next, inputs, None))
         source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
         source.write_bytes(content)
         try:
+            quant_pre_process(source, source, skip_symbolic_shape=True)  # or a kernel made of another stays in float
             quantize_static(source, target, reader, per_channel=True)
             return target.read_bytes()
         except Exception as error:  # a network of someone else's can hold anything

@@ -29,8 +29,8 @@ class FileCosts:
 
 COSTS: Mapping[str, FileCosts] = {
     "litert": FileCosts(file=1900, step=125, kernel=245, channel=28, constant=90),
-    "onnx": FileCosts(file=3300, step=396, kernel=1550, channel=17),
-    "executorch": FileCosts(file=6150, step=219, kernel=962, channel=8),
+    "onnx": FileCosts(file=2950, step=200, kernel=1337, channel=17),
+    "executorch": FileCosts(file=6650, step=169, kernel=973, channel=8),
 }
 """By format. For a channel of a kernel and of its bias LiteRT keeps a scale (4 bytes) and a zero point (8), ONNX a
 scale (4) and zero points of 1 and 4 bytes, XNNPACK a scale for the kernel."""

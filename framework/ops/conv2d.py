@@ -30,18 +30,23 @@ def conv2d(
     *,
     right_gradient: bool = True,
     fast: bool = True,
+    subsampled: bool = True,
 ) -> Tensor:
     """What `torch.conv2d` gives for the same arguments, computed faster or more exactly where that is known.
 
     With `fast`, depthwise convolutions that oneDNN is slow at are `depthwise_conv2d`; compiled for a GPU, they are
     `depthwise_stencil` or, for small images in CNHW or with a large kernel, `depthwise_gemm`. Pointwise ones in CNHW
     are `pointwise_gemm` on a GPU. With `right_gradient`, dilated ones whose gradient oneDNN gets wrong in bfloat16 are
-    computed in float32.
+    computed in float32. With `subsampled`, strided pointwise ones whose gradient oneDNN may crash at take the pixels
+    first that they are of.
     """
     device = images.device.type
     kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
     if right_gradient and _gradient_is_wrong(device, kind, dilation, weight.shape[1]):
         return _in_float32(images, weight, bias, stride, padding, dilation, groups).to(kind)
+    if subsampled and _gradient_may_crash(device, kind, weight, stride, padding, groups):
+        rows, columns = (stride, stride) if isinstance(stride, int) else (stride[0], stride[-1])
+        images, stride = images[..., ::rows, ::columns], 1
     if not fast:
         return torch.conv2d(images, weight, bias, stride, padding, dilation, groups)
     sides = [_square(size) for size in (stride, padding, dilation, weight.shape[2:])]
@@ -67,6 +72,21 @@ def _gradient_is_wrong(device: str, kind: torch.dtype, dilation: Size, channels:
     dilated = dilation != 1 if isinstance(dilation, int) else any(side != 1 for side in dilation)
     low = device == "cpu" and kind == torch.bfloat16
     return low and dilated and channels > 16 and channels % 16 != 0 and torch.is_grad_enabled()
+
+
+def _gradient_may_crash(
+    device: str, kind: torch.dtype, weight: Tensor, stride: Size, padding: Size | str, groups: int
+) -> bool:
+    """Whether oneDNN may write past its buffer in the gradient by kernels of one pixel.
+
+    It does so in float32 and channels_last at a stride that divides the images' sides, with 2 to 15 channels and up to
+    16 kernels (AVX-512) or half as many (AVX2): gradients are wrong or the process dies, the larger the images the
+    likelier (torch 2.14.1; github.com/uxlfoundation/oneDNN/issues/6035). Of these conditions those on size, kernels and
+    memory format are not relied on.
+    """
+    strided, plain = _square(stride) != 1, padding == "valid" or _square(padding) == 0
+    few = groups == 1 and 1 < weight.shape[1] < 16 and weight.shape[2:] == (1, 1)
+    return device == "cpu" and kind == torch.float32 and strided and plain and few and torch.is_grad_enabled()
 
 
 def _in_float32(images: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> Tensor:

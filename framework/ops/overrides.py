@@ -11,8 +11,9 @@ from torch.overrides import TorchFunctionMode
 from framework.ops.conv2d import conv2d
 from framework.ops.layer_norm import layer_norm
 
-PLAIN_OPS = ("conv2d_bfloat16_gradient", "conv2d_speed", "layer_norm")
-"""What can be left to PyTorch: the corrected gradient in bfloat16, faster convolutions, and layer normalisation."""
+PLAIN_OPS = ("conv2d_bfloat16_gradient", "conv2d_speed", "conv2d_strided_pointwise", "layer_norm")
+"""What can be left to PyTorch: the corrected gradient in bfloat16, faster convolutions, strided ones of few channels
+whose gradient may crash, and layer normalisation."""
 
 
 class OperatorOverrides(TorchFunctionMode):
@@ -24,10 +25,11 @@ class OperatorOverrides(TorchFunctionMode):
     def __init__(self, plain: Collection[str] = ()) -> None:
         super().__init__()
         assert set(plain) <= set(PLAIN_OPS), plain
-        right_gradient, fast, own_layer_norm = (name not in plain for name in PLAIN_OPS)
+        right_gradient, fast, subsampled, own_layer_norm = (name not in plain for name in PLAIN_OPS)
         self._overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
-        if right_gradient or fast:
-            self._overrides[torch.conv2d] = functools.partial(conv2d, right_gradient=right_gradient, fast=fast)
+        if right_gradient or fast or subsampled:
+            switches: dict[str, Any] = {"right_gradient": right_gradient, "fast": fast, "subsampled": subsampled}
+            self._overrides[torch.conv2d] = functools.partial(conv2d, **switches)
         if own_layer_norm:
             self._overrides[F.layer_norm] = layer_norm
 

@@ -12,15 +12,15 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from framework.report import sections
+from framework.report import evidence
 from framework.report.curves import PANELS
 from framework.report.gallery import GAP, TILE
 
 CUT: Mapping[str, Callable[[int], tuple[float, float]]] = {
-    sections.CURVES: lambda width: (width / len(PANELS), 0),
-    sections.CALIBRATION: lambda width: (width / 2, 0),
-    sections.MISTAKES: lambda _: (3 * (TILE + GAP) - GAP, GAP),
-    sections.GRAD_CAM: lambda _: (3 * (TILE + GAP) - GAP, GAP),
+    evidence.CURVES: lambda width: (width / len(PANELS), 0),
+    evidence.CALIBRATION: lambda width: (width / 2, 0),
+    evidence.MISTAKES: lambda _: (3 * (TILE + GAP) - GAP, GAP),
+    evidence.GRAD_CAM: lambda _: (3 * (TILE + GAP) - GAP, GAP),
 }
 """The pictures whose parts stand one below the other on a narrow screen: from their width that of a part, and the gap
 behind it, in pixels."""
@@ -178,7 +178,7 @@ def _embed(image: Token, folder: Path) -> None:
     name = str(image.attrGet("src"))
     png = (folder / name).read_bytes()
     image.attrSet("src", f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}")
-    if name == sections.SAMPLES:
+    if name == evidence.SAMPLES:
         image.attrSet("class", "fits")
     if name in CUT:
         width, height = struct.unpack(">II", png[16:24])  # of the chunk IHDR, which is the first

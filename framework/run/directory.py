@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -139,6 +140,12 @@ def make_run_directory(name: str) -> Path:
         else:
             return path
     raise AssertionError
+
+
+def remove_unused(run: RunDirectory) -> None:
+    """Removes the folder of a run that ended before it had begun, as for want of data."""
+    if not run.used:
+        shutil.rmtree(run.path, ignore_errors=True)
 
 
 def _lock(path: Path, file: IO[str]) -> None:

@@ -60,7 +60,7 @@ def estimate_time(trainer: Engine, *, on_cpu: bool) -> None:
             left = (state.max_epochs or 1) * (state.epoch_length or 1) - state.iteration
             seconds = left * (time.perf_counter() - began) / MEASURED
             if seconds > WORTH_SAYING:
-                logger.info("%d epochs will take about %s, without validation", state.max_epochs, duration(seconds))
+                logger.info("about %s of training to go, without validation", duration(seconds))
             if on_cpu and seconds > LONG:
                 logger.warning("that is long for a CPU: these settings are for a GPU, or for fewer epochs")
 

@@ -1,5 +1,6 @@
 """Every recipe takes two steps on toys of its kind of images; fine-tuning begins with trained weights."""
 
+import ast
 import dataclasses
 import importlib
 import json
@@ -15,6 +16,7 @@ from framework.checkpoint.file_format import load_checkpoint
 from tests.framework.data.toys import SHAPES, shapes, write_tiny_imagenet
 
 SHORT = ("--epochs", "1", "--limit-batches", "2", "--batch-size", "8", "--device", "cpu", "--precision", "float32")
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 NARROW = '{"widths": [4, 8, 8, 8]}'
 
 
@@ -45,6 +47,27 @@ def test_s6_has_each_normalisation_with_and_without_l1(variant: str, tmp_path: P
 def test_the_recipes_of_32_pixels_train(recipe: str, options: tuple[str, ...], tmp_path: Path) -> None:
     result = run(recipe, *SHORT, "--data", "digits", *options, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
+    assert " parameters, no constraints\n" in result.output
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_help_has_the_commands_of_the_docstring_line_by_line(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    commands = [line for line in docstring.splitlines() if line.startswith("    python ")]
+    shown = run(path.stem, "--help").output.splitlines()
+    assert commands and {f"  {line}" for line in commands} <= set(shown)
+
+
+@pytest.mark.parametrize(("recipe", "listed"), [("s7_cifar", True), ("folder", False)])
+def test_help_lists_presets_where_there_are_some(recipe: str, listed: bool) -> None:
+    assert ("--preset" in run(recipe, "train", "--help").output) == listed
+
+
+def test_a_folder_that_is_not_there_leaves_no_run_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("folder", *SHORT)
+    assert result.exit_code == 3 and "there is no data at photos: it takes a folder" in result.stderr
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 @pytest.mark.parametrize(("shuffled", "least", "most"), [(False, 0.8, 1.0), (True, 0.0, 0.3)])

@@ -133,7 +133,8 @@ def test_resume_after_the_first_epoch_equals_an_uninterrupted_run(finished: tupl
     assert len(load_checkpoint(tmp_path / "run" / "checkpoints" / "step-000000006.pt")["history"]) == 1
     resumed = run("--out", tmp_path / "run", "--resume")
     assert resumed.exit_code == 0, resumed.output
-    assert resumed.output.splitlines()[4].startswith("epoch 2/2")
+    said = resumed.output.splitlines()[4:6]
+    assert said[0] == "going on from step-000000006.pt" and said[1].startswith("epoch 2/2")
     parts = load_checkpoint(tmp_path / "run" / LAST)
     assert whole["model"].keys() == parts["model"].keys()
     assert all(torch.equal(whole["model"][name], parts["model"][name]) for name in whole["model"])

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from framework.checkpoint.training_state import TrainingState
-    from framework.report.sections import Evidence
+    from framework.report.evidence import Evidence
 
 
 def confidence_penalty(_network: "nn.Module", logits: "Tensor", _targets: "Tensor") -> "Tensor":

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from framework.data.augment.affine import Affine
-from framework.data.augment.batch_transform import BatchTransform, Params, Size
+from framework.data.augment.batch_transform import BatchTransform, Params, Resizing, Size
 from framework.data.augment.coarse_dropout import CoarseDropout
 from framework.data.augment.horizontal_flip import HorizontalFlip
 from framework.data.augment.random_crop import Pad, RandomCrop
@@ -18,17 +18,28 @@ from framework.seeding import block_generator, sample_generators
 BLOCK = 4096
 """Samples whose parameters are drawn together."""
 
-BATCH_TRANSFORMS: Mapping[str, Callable[[Any], BatchTransform | None]] = {
-    "Affine": Affine.of,
-    "AlternatingFlip": HorizontalFlip,
-    "CoarseDropout": CoarseDropout.of,
-    "HorizontalFlip": HorizontalFlip,
-    "Pad": Pad.of,
-    "PadIfNeeded": Pad.of,
-    "RandomCrop": RandomCrop.of,
-    "ShiftScaleRotate": Affine.of,
+_AFFINE = (Affine.of, "bilinear, constant border, no shear")
+_PAD = (Pad.of, "constant border, always applied, about the middle")
+BATCH_TRANSFORMS: Mapping[str, tuple[Callable[[Any], BatchTransform | None], str]] = {
+    "Affine": _AFFINE,
+    "AlternatingFlip": (HorizontalFlip, ""),
+    "CoarseDropout": (CoarseDropout.of, "constant fill"),
+    "HorizontalFlip": (HorizontalFlip, ""),
+    "Pad": _PAD,
+    "PadIfNeeded": _PAD,
+    "RandomCrop": (RandomCrop.of, "always applied, no padding of its own"),
+    "ShiftScaleRotate": _AFFINE,
 }
-"""What stands for an albumentations transform, by the name of its class; None for a form that is not covered."""
+"""What stands for an albumentations transform, by the name of its class, with the form that is covered.
+
+For another form it is None.
+"""
+
+
+def batch_transform(transform: Any) -> BatchTransform | None:
+    """What stands for an albumentations transform, None if nothing does."""
+    make, _ = BATCH_TRANSFORMS.get(type(transform).__name__, (lambda _: None, ""))
+    return make(transform)
 
 
 def first_line(error: Exception) -> str:
@@ -53,13 +64,23 @@ class Augmentation:
 
     def __init__(self, pipeline: Any, calls: tuple[dict[str, Any], ...]) -> None:
         self.pipeline, self.calls = pipeline, calls
-        found = [BATCH_TRANSFORMS.get(type(each).__name__, lambda _: None)(each) for each in pipeline.transforms]
+        found = [batch_transform(each) for each in pipeline.transforms]
         covered = [transform for transform in found if transform is not None]
         self.batch_transforms = tuple(covered) if len(covered) == len(found) else None
         self._blocks: dict[tuple[int, int, int, Size], list[Params]] = {}
         if self.batch_transforms is None and any(call["name"] == "AlternatingFlip" for call in calls):
             others = [type(each).__name__ for each, batch in zip(pipeline.transforms, found, strict=True) if not batch]
             raise EmberfieldError(f"AlternatingFlip cannot stand beside {', '.join(others)}; HorizontalFlip can")
+
+    def require_batches(self) -> None:
+        """Raises EmberfieldError, naming each transform that cannot run on a batch, and all that can, if one cannot."""
+        if self.batch_transforms is None:
+            others = [type(each).__name__ for each in self.pipeline.transforms if batch_transform(each) is None]
+            valid = [f"{name} ({form})" if form else name for name, (_, form) in BATCH_TRANSFORMS.items()]
+            raise EmberfieldError(
+                f"augment_on is 'device', where {' and '.join(others)} cannot run as declared; what can: "
+                f"{', '.join(valid)}; valid: 'cpu', 'auto'"
+            )
 
     @property
     def effective(self) -> tuple[dict[str, Any], ...]:
@@ -118,5 +139,5 @@ class Augmentation:
                     drawn.append(transform.alternated(first, epoch))
                 else:
                     drawn.append(transform.draw(block_generator(seed, epoch, block, place), BLOCK, size))
-                size = transform.resized(size) if isinstance(transform, Pad | RandomCrop) else size
+                size = transform.resized(size) if isinstance(transform, Resizing) else size
         return self._blocks[key]

@@ -1,7 +1,7 @@
 """What a transform has to offer to run on one image and on a batch with the same random parameters."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,14 @@ class BatchTransform(Protocol):
 
     def apply_batch(self, images: Tensor, params: dict[str, Tensor]) -> Tensor:
         """uint8 images (N, H, W, C) changed by tensor operations on their device, with the parameters there too."""
+
+
+@runtime_checkable
+class Resizing(Protocol):
+    """A `BatchTransform` that gives images of another size has this too."""
+
+    def resized(self, size: Size) -> Size:
+        """The size of what becomes of an image of a size."""
 
 
 def to_device(params: Params, device: torch.device) -> dict[str, Tensor]:

@@ -47,7 +47,9 @@ def build_augmentation(transforms: Sequence[Mapping[str, Any]], mean: Sequence[f
     `require_same_format`.
     """
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    import albumentations
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # of a bar in a notebook that is not ours
+        import albumentations
     import cv2
 
     cv2.setNumThreads(0)

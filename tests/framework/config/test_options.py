@@ -18,6 +18,12 @@ def test_help_lists_the_settings_by_section() -> None:
     assert text.index("--resume") < data
 
 
+def test_help_names_what_a_list_may_hold() -> None:
+    text = " ".join(run("train", "--help").output.split())
+    assert "trackers that get the figures too (valid: mlflow, wandb)" in text
+    assert 'one (valid: max_pooling, pooling, strides) [default: ["max_pooling"]]' in text
+
+
 @pytest.mark.parametrize("former", sorted(SETTINGS))
 def test_a_former_option_is_answered_by_its_new_name(former: str) -> None:
     option, new = (f"--{name.replace('_', '-')}" for name in (former, SETTINGS[former]))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from framework.data.preprocessing import Preprocessing
 from framework.data.registry import open_named
-from framework.errors import DataError
+from framework.errors import DataError, DeviceError
 
 OWN = Preprocessing(None)
 RNG = np.random.default_rng(0)
@@ -59,7 +59,7 @@ def test_images_of_several_sizes_are_fitted_and_one_split_is_drawn_from(
         data = open_named(save(library, tmp_path / "mixed", {"": mixed}), OWN)
     assert data.train_images.shape == (8, 32, 32, 3) and data.test_labels.tolist() == [0, 1]
     assert "mixed: 10 of 10 images are resized to 32x32 pixels; 8 are not square" in caplog.text
-    assert "a fifth of each class, 2 images, is the test set" in data.note
+    assert "a fifth of each class is the test set (2 images in all)" in data.note
 
 
 def test_without_a_test_split_validation_is_the_test_set(library: Any, tmp_path: Path) -> None:
@@ -87,5 +87,5 @@ def test_what_cannot_be_read_is_refused(library: Any, tmp_path: Path) -> None:
 def test_without_the_library_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dataset_dict.json").touch()
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"`datasets` is missing: pip install 'emberfield\[datasets\]'"):
+    with pytest.raises(DeviceError, match=r"`datasets` is missing: pip install 'emberfield\[datasets\]'"):
         open_named(tmp_path, OWN)

@@ -182,3 +182,14 @@ def test_sixteen_bits_with_alpha(tmp_path: Path) -> None:
     found = decode_image(tmp_path / "deep.png", WHITE)
     assert (found[0] == 255).all()
     assert found[1, 0].tolist() == [0, 100, 200]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_a_file_of_32_bits_a_sample_is_no_broken_one(tmp_path: Path, dtype: type) -> None:
+    path = tmp_path / "scientific.tif"
+    Image.fromarray(np.eye(8, dtype=dtype)).save(path)
+    with pytest.raises(DataError, match="scientific.tif has 32 bits a sample"):
+        read_image(path, WHITE)
+    path.write_bytes(b"no image")
+    with pytest.raises(DataError, match="is not an image, or a broken one"):
+        read_image(path, WHITE)

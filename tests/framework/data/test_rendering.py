@@ -68,5 +68,7 @@ def test_auto_is_the_device_where_every_transform_can_run_there() -> None:
     assert choose_augment_on("cpu", noise_images(), CPU) == "cpu"
     other = noise_images(({"name": "ColorJitter"},))
     assert choose_augment_on("auto", other, CPU) == "cpu"
-    with pytest.raises(EmberfieldError, match="augment_on is 'device'.*and no other transform; valid: 'cpu', 'auto'"):
+    with pytest.raises(
+        EmberfieldError, match="where ColorJitter cannot run as .* Affine .bilin.*; valid: 'cpu', 'auto'"
+    ):
         choose_augment_on("device", other, CPU)

@@ -74,8 +74,8 @@ def test_without_splits_a_fifth_of_each_class_is_the_test_set(
     assert sorted(levels(data.train_images) + levels(data.test_images)) == list(range(20))
     assert data.fingerprint() == modules[1].data.fingerprint()
     assert caplog.messages[0] == (
-        "data: there are no train and test splits: a fifth of each class, 4 images, is the test set, always the same "
-        "ones; 16 are left for training"
+        "data: there are no train and test splits: a fifth of each class is the test set (4 images in all), "
+        "always the same ones; 16 are left for training"
     )
     assert modules[0].warnings == [data.note]
 

@@ -78,8 +78,8 @@ def test_figures_are_computed_without_tf32(like_cifar10: Path, tmp_path: Path) -
 
 
 def test_predict_takes_published_weights(like_cifar10: Path) -> None:
-    images = [like_cifar10 / "test" / name / "0.png" for name in ("cat", "ship")]
-    result = run("predict", "--arch", "c1c2c3c40", "--pretrained", *images)
+    images = [like_cifar10 / "test" / "cat" / "0.png", *sorted((like_cifar10 / "test" / "ship").iterdir())]
+    result = run("predict", "--arch", "c1c2c3c40", "--pretrained", images[0], images[1].parent)
     assert result.exit_code == 0, result.output
     assert [line.split("  ")[0] for line in result.output.splitlines()] == [str(image) for image in images]
     assert all(line.split("  ")[1] in CLASSES for line in result.output.splitlines())
@@ -92,7 +92,7 @@ def test_predict_takes_published_weights(like_cifar10: Path) -> None:
         (("--pretrained",), 2, "name one network"),
         (("--arch", "c1c2c3c40"), 2, "name one network"),
         (("--pretrained", "--arch", "c1c2c3c40", "--checkpoint", "run"), 2, "name one network"),
-        (("--pretrained", "--arch", "c1c2c3c40_maxpool"), 2, "name one network"),
+        (("--pretrained", "--arch", "c1c2c3c40_maxpool"), 2, "there are no pretrained weights of 'c1c2c3c40_maxpool'"),
         (("--pretrained", "--arch", "c1c2c3c40", "--data", "digits"), 3, "digits has the classes 0, 1, 2"),
     ],
 )
@@ -192,3 +192,22 @@ def test_the_command_line_knows_the_formats() -> None:
     (chosen,) = (option for option in main.commands["export"].params if option.name == "format")
     assert isinstance(chosen.type, click.Choice)
     assert set(chosen.type.choices) == set(FORMATS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--out", ""),
+        ("train", "--config", ""),
+        ("find-lr", "--out", ""),
+        ("evaluate", "--checkpoint", ""),
+        ("predict", "--checkpoint", "run", ""),
+        ("report", ""),
+        ("compare", "", "run"),
+        ("record", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_not_the_current_folder(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, "it is empty; it takes a path" in result.output) == (2, True)

@@ -17,8 +17,10 @@ import pytest
 import torch
 from PIL import Image
 
+from framework.config import Config
 from framework.errors import DataError, DeviceError, EmberfieldError, RunDirectoryError
 from framework.experiment import Run
+from framework.experiment.settings import how_to_resume
 from framework.run.process_state import isolated
 from recipes.s7_cifar import EXPERIMENT
 
@@ -78,12 +80,16 @@ def test_images_in_memory_are_predicted_as_their_files_are(opened: Run, tmp_path
         list(colour),
         [Image.fromarray(image) for image in colour],
         [str(file) for file in files],
+        tmp_path,
     ):
         assert opened.predict(images) == expected
     for one in (grey[0], colour[0], Image.fromarray(colour[0]), files[0]):
         assert opened.predict(one) == expected[:1]
     with pytest.raises(DataError, match=r"float32 \(32, 32, 3\); valid: uint8"):
         opened.predict(colour.astype(np.float32))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty holds no images"):
+        opened.predict([files[0], tmp_path / "empty"])
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -127,6 +133,11 @@ def test_an_unfinished_run_is_opened_and_goes_on(tmp_path: Path, threads: Callab
     assert again.results["test_loss"] == whole.results["test_loss"]
     with pytest.raises(RunDirectoryError, match="batch_size"):
         again.resume(batch_size=8)
+
+
+def test_no_command_is_named_for_images_that_are_in_memory_alone() -> None:
+    said = how_to_resume(EXPERIMENT, Path("run"), Config(), in_memory=True)
+    assert said == "EXPERIMENT.train('run', resume=True, data=...)"
 
 
 def test_a_run_is_compared_and_shown(opened: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

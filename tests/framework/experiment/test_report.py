@@ -96,7 +96,7 @@ def test_the_figures_are_those_of_the_run(finished: tuple[Path, str], reported: 
     assert "| declared constraints that hold | 8 of 9 |" in text
     assert text.count("| ✓ |") == 8
     accuracy = results["test_accuracy"]
-    assert f"> **The test accuracy of {100 * accuracy:.2f} % is not what was declared: at least 0.85.**" in text
+    assert f"> **The test accuracy of {100 * accuracy:.2f} % is not what was declared, at least 0.85.**" in text
     assert (results["min_accuracy"], results["min_accuracy_holds"]) == (0.85, False)
     rows = re.findall(r"^\| \d \| (\d+) \| [\d.]+ % \|", section(text, "Accuracy by class"), re.MULTILINE)
     counts = [int(count) for count in rows]

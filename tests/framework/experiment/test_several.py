@@ -141,6 +141,23 @@ def test_runs_of_several_folders_are_compared_by_command(trained: tuple[Path, li
         assert result.exit_code == RunDirectoryError.exit_code and code in result.output, result.output
 
 
+def test_what_is_not_finished_in_a_folder_is_left_out_and_said(trained: tuple[Path, list[Run]], tmp_path: Path) -> None:
+    runs = trained[1]
+    for trial, source in zip(("trial-000", "trial-001"), runs, strict=False):
+        shutil.copytree(source.path, tmp_path / "sweep" / trial)
+    (tmp_path / "sweep" / "trial-001" / "results.json").unlink()
+    result = run("compare", tmp_path / "sweep")
+    assert result.exit_code == 0, result.output
+    said = f"Runs that are not finished are left out: trial-001 of {tmp_path / 'sweep'}"
+    assert said in result.output
+    text = (tmp_path / "sweep" / "report" / "report.md").read_text()
+    assert "**Runs that are not finished are left out: trial-001 of" in text and "| trial-000 |" in text
+    (tmp_path / "sweep" / "trial-000" / "results.json").unlink()
+    result = run("compare", tmp_path / "sweep")
+    assert result.exit_code == RunDirectoryError.exit_code
+    assert "is finished: trial-000, trial-001" in result.output
+
+
 def test_a_folder_of_something_else_is_left_alone(trained: tuple[Path, list[Run]], tmp_path: Path) -> None:
     out, runs = trained
     with pytest.raises(RunDirectoryError, match="add --resume"):

@@ -77,7 +77,7 @@ def test_a_list_of_constraints_replaces_the_recipes_and_says_so(tmp_path: Path) 
     assert "depthwise separable" not in result.stdout.rpartition("constraint")[2]
     assert "replaces" not in run("summary").output
     text = " ".join(run("train", "--help").output.split())
-    assert 'a JSON list that replaces the recipe\'s [default: ["depthwise_separable", "dilated",' in text
+    assert 'global_average_pooling) [default: ["depthwise_separable", "dilated",' in text
 
 
 def test_list_describes_every_network() -> None:

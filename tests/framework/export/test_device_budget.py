@@ -38,8 +38,8 @@ class Branches(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.shared = nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(16, 16, 3, padding=1)
-        self.norm, self.head = nn.GroupNorm(2, 32), nn.Linear(32, 10)
+        self.stem, self.shared = nn.Conv2d(3, 64, 3, 2, 1), nn.Conv2d(64, 64, 3, padding=1)
+        self.norm, self.head = nn.GroupNorm(2, 128), nn.Linear(128, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x).relu()
@@ -117,9 +117,9 @@ def test_what_micro_does_not_find_really_fails() -> None:
     content = FORMATS["litert"].write(network, metadata())
     if missing:
         with pytest.raises(RuntimeError):
-            runtime.Interpreter.from_bytes(content)
+            runtime.Interpreter.from_bytes(content, arena_size=1 << 20)
     else:
-        runtime.Interpreter.from_bytes(content)
+        runtime.Interpreter.from_bytes(content, arena_size=1 << 20)
 
 
 def test_micro_predicts_in_int8_what_the_reference_kernels_do() -> None:
@@ -134,7 +134,8 @@ def test_the_c_program_classifies_a_raw_image(tmp_path: Path) -> None:
     (tmp_path / "image.raw").write_bytes(image.tobytes())
     folder, program = ai_edge_litert.__path__[0], str(tmp_path / "classify")
     source = ["-I", str(tmp_path), str(DEVICE / "classify.c"), f"{folder}/libLiteRt.so", f"-Wl,-rpath,{folder}"]
-    subprocess.run(["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *source, "-o", program], check=True)
+    compiling = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *source, "-o", program]
+    subprocess.run(compiling, check=True)
     done = subprocess.run([program, str(tmp_path / "image.raw")], check=True, capture_output=True, text=True)
     *logits, label = (line.split()[1] for line in done.stdout.splitlines())
     expected = FORMATS["litert"].read(content)(torch.from_numpy(image))[0]
@@ -143,3 +144,7 @@ def test_the_c_program_classifies_a_raw_image(tmp_path: Path) -> None:
     short = tmp_path / "short.raw"
     short.write_bytes(b"0")
     assert subprocess.run([program, str(short)], capture_output=True).returncode == 2
+    (tmp_path / "network.h").write_text(c_array(FORMATS["litert"].write(Branches().eval(), metadata())))
+    subprocess.run(compiling, check=True)
+    refused = subprocess.run([program, str(tmp_path / "image.raw")], capture_output=True, text=True)
+    assert refused.returncode == 1 and "does not take uint8 images: export it with --int8" in refused.stderr

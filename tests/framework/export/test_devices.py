@@ -24,7 +24,7 @@ from framework.export.formats import FORMATS
 from framework.export.targets import missing_operators
 from tests.framework.experiment.running import run
 from tests.framework.export.test_formats import images, metadata
-from tests.framework.export.test_int8 import error, narrow, shown, small
+from tests.framework.export.test_int8 import NEARLY, Reflected, error, narrow, shown, small
 from tests.framework.ops.test_fake_quantize import distances, unbalanced
 
 NEEDS = ("litert_torch", "ai_edge_litert", "executorch", "torchao", "tflite_micro")
@@ -33,6 +33,8 @@ FOR_DEVICES = ("litert", "executorch")
 PUBLISHED = sorted({name.partition(".")[0] for name in PRETRAINED})
 NARROW = [name for name in architectures.names() if name != "c1c2c3c40_gated_mirror_small"]
 """Those that differ where every width is the same."""
+MAXIMUM = ("airbench96", "davidnet")
+"""Those that end in a global maximum, an operator that neither format has."""
 
 pytestmark = [
     pytest.mark.devices,
@@ -62,7 +64,11 @@ def test_every_published_network_computes_the_same(name: str, arch: str) -> None
 @pytest.mark.parametrize("name", FOR_DEVICES)
 def test_every_registered_network_computes_nearly_the_same_in_int8(name: str, arch: str) -> None:
     made = narrow(arch)
-    assert error(made, FORMATS[name].write_int8(made, metadata(arch), shown()), name) < 0.2
+    if arch in MAXIMUM:
+        with pytest.raises(EmberfieldError, match="the network cannot be expressed in .*adaptive_max_pool2d"):
+            FORMATS[name].write_int8(made, metadata(arch), shown())
+        return
+    assert error(made, FORMATS[name].write_int8(made, metadata(arch), shown()), name) < NEARLY
 
 
 @pytest.mark.parametrize("name", FOR_DEVICES)
@@ -106,17 +112,6 @@ def test_an_executorch_file_in_int8_says_what_it_takes_and_is_given_to_xnnpack()
     assert "uint8 (1, 32, 32, 3)" in json.loads(said)["input"]
     assert b"XnnpackBackend" in content
     assert not [name for name in (b"aten::convolution", b"aten::addmm", b"aten::mean") if name in content]
-
-
-class Reflected(nn.Module):
-    """A kernel that is made from another, as those of architectures/reflection.py."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.rand(5, 1, 3, 3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.conv2d(x, torch.cat([self.weight, self.weight.flip(3)])).mean((2, 3))
 
 
 def test_a_kernel_made_of_others_is_a_constant_in_the_file() -> None:

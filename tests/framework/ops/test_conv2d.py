@@ -1,4 +1,8 @@
+import copy
+import os
+import subprocess
 import time
+from collections.abc import Collection
 
 import pytest
 import torch
@@ -20,7 +24,9 @@ from tests.framework.ops.gradients import (
     still_needed,
     targets_of_compiled,
     weight_gradients,
+    with_gradients,
 )
+from tests.warm_python import warm_python
 
 GEOMETRIES = [
     (nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8), True),
@@ -37,6 +43,7 @@ GEOMETRIES = [
     (nn.Conv2d(8, 16, 3, padding=2, dilation=2, groups=8), False),
     (nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4), False),
     (nn.Conv2d(8, 8, 3, padding=2, dilation=2), False),
+    (nn.Conv2d(8, 8, 1, stride=2), False),  # crashes in float32 alone
 ]
 """Layers, and whether they are computed another way in float64, with gradients."""
 
@@ -180,3 +187,62 @@ def test_a_network_of_dilated_convolutions_has_the_gradient_of_its_blocks() -> N
     if within(PLAIN_OPS):
         pytest.skip("PyTorch's own gradient is right here, so nothing is shown")
     assert within(())
+
+
+STRIDED = """
+import torch
+from framework.ops import OperatorOverrides
+torch.manual_seed(0)
+images = torch.randn(32, 6, 96, 96).contiguous(memory_format=torch.channels_last)
+layer = torch.nn.Conv2d(6, 8, 1, 2, bias=False)
+exact = torch.nn.grad.conv2d_weight(images.double(), layer.weight.shape, torch.ones(32, 8, 48, 48).double(), 2)
+for _ in range(4):
+    layer.zero_grad()
+    with OperatorOverrides({plain}):
+        output = layer(images)
+    output.backward(torch.ones_like(output))
+    torch.testing.assert_close(layer.weight.grad.double(), exact, rtol=1e-3, atol=1e-1)
+"""
+
+
+def strided_gradient(plain: Collection[str]) -> int:
+    """The exit code of a process that computes the gradient of a strided pointwise convolution and checks it."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    call = [warm_python(), "-c", STRIDED.format(plain=list(plain))]
+    return subprocess.run(call, env=environment, stderr=subprocess.DEVNULL, timeout=60).returncode
+
+
+@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"), reason="other instructions")
+@still_needed("conv2d_strided_pointwise")
+def test_pytorch_alone_has_the_gradient_of_a_strided_pointwise_convolution() -> None:
+    assert strided_gradient(PLAIN_OPS) == 0
+
+
+def test_the_gradient_of_a_strided_pointwise_convolution_is_right_and_ends_no_process() -> None:
+    assert strided_gradient(()) == 0
+
+
+@pytest.mark.parametrize(
+    ("layer", "otherwise"),
+    [
+        (nn.Conv2d(8, 16, 1, stride=2), True),
+        (nn.Conv2d(8, 16, 1, stride=(1, 3)), True),
+        (nn.Conv2d(8, 16, 1, stride=2, padding="valid"), True),
+        (nn.Conv2d(16, 16, 1, stride=2), False),
+        (nn.Conv2d(8, 16, 1), False),
+        (nn.Conv2d(8, 16, 3, stride=2), False),
+        (nn.Conv2d(8, 16, 1, stride=2, padding=1), False),
+        (nn.Conv2d(8, 16, 1, stride=2, groups=2), False),
+    ],
+)
+def test_a_pointwise_convolution_of_few_channels_takes_its_pixels_first(layer: nn.Conv2d, otherwise: bool) -> None:
+    images = drawn(2, layer.in_channels, 9, 7, dtype=torch.float32).contiguous(memory_format=torch.channels_last)
+    with OperatorOverrides():
+        found = with_gradients(layer(images.requires_grad_()), images, *layer.parameters())
+    exact, given = copy.deepcopy(layer).double(), images.detach().double().requires_grad_()
+    expected = with_gradients(exact(given), given, *exact.parameters())
+    assert_all_close([each.double() for each in found], expected, rtol=1e-4, atol=1e-4)
+    ours = executed(lambda: layer(images), (images,), OperatorOverrides())
+    assert (ours != executed(lambda: layer(images), (images,))) == otherwise
+    with torch.no_grad():
+        assert executed(lambda: layer(images), (), OperatorOverrides()) == executed(lambda: layer(images), ())

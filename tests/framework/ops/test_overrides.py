@@ -31,6 +31,10 @@ def depthwise(images: Tensor, weight: Tensor) -> Tensor:
     return torch.conv2d(images, weight, None, 1, 3, 1, 24)
 
 
+def strided(images: Tensor, weight: Tensor) -> Tensor:
+    return torch.conv2d(images[:, :8].float(), weight.float(), None, 2)
+
+
 def normalized(images: Tensor, weight: Tensor) -> Tensor:
     return F.layer_norm(images, (10,), weight)
 
@@ -38,6 +42,7 @@ def normalized(images: Tensor, weight: Tensor) -> Tensor:
 CASES = {
     "conv2d_bfloat16_gradient": (dilated, (24, 24, 3, 3)),
     "conv2d_speed": (depthwise, (24, 1, 7, 7)),
+    "conv2d_strided_pointwise": (strided, (8, 8, 1, 1)),
     "layer_norm": (normalized, (10,)),
 }
 """For each switch an operation on bfloat16 images (2, 24, 10, 10) that it is for, and the shape of its weight."""

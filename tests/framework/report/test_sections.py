@@ -6,8 +6,9 @@ import pytest
 
 from framework.errors import EmberfieldError
 from framework.inspection.finding import Finding
+from framework.report.evidence import Evidence
 from framework.report.predictions import Predictions
-from framework.report.sections import EPOCHS, HEADINGS, Evidence, report_text
+from framework.report.sections import EPOCHS, HEADINGS, report_text
 from framework.run.history import EpochMetrics
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from framework.errors import RunDirectoryError
-from framework.run.directory import open_run_directory, write_json, write_text
+from framework.run.directory import open_run_directory, remove_unused, write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -16,6 +16,15 @@ def test_a_fresh_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     with open_run_directory(tmp_path / "a" / "b", resume=False) as run:
         assert run.path.is_dir()
         assert not run.used
+
+
+def test_only_a_directory_in_which_nothing_has_begun_is_removed(tmp_path: Path) -> None:
+    with open_run_directory(tmp_path / "fresh", resume=False) as run:
+        remove_unused(run)
+    with open_run_directory(tmp_path / "begun", resume=False) as run:
+        write_json(run.config, {})
+        remove_unused(run)
+    assert [path.name for path in tmp_path.iterdir()] == ["begun"]
 
 
 def test_a_used_directory_needs_resume(tmp_path: Path) -> None:
