@@ -32,11 +32,12 @@ ROOMS = {
     "inspection": {"config", "errors"},
     "data": BASIS,
     "losses": {"data", "errors"},
-    "checkpoint": BASIS | {"data", "optim"},
+    "checkpoint": BASIS | {"data", "optim", "ops"},
     "engine": BASIS | {"data", "optim", "ops", "losses", "checkpoint", "distributed"},
     "report": BASIS | {"data", "inspection"},
     "export": BASIS | {"data", "checkpoint"},
-    "experiment": BASIS | {"data", "losses", "checkpoint", "engine", "distributed", "inspection", "report", "export"},
+    "experiment": BASIS
+    | {"data", "ops", "losses", "checkpoint", "engine", "distributed", "inspection", "report", "export"},
 }
 """The rooms and modules of framework/, with what each may import."""
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from framework.errors import CheckpointError, UnreadableError
+from framework.ops.fake_quantize import RANGES
 from framework.run.atomic import write_bytes
 
 MAGIC = b"emberfield checkpoint 3\n"
@@ -69,10 +70,15 @@ def is_former(path: Path) -> bool:
 
 
 def load_weights(model: nn.Module, weights: object, source: str) -> None:
-    """Copies a state dict into a model. Raises CheckpointError, naming the first mismatch, if they do not fit."""
+    """Copies a state dict into a model, which gets the ranges of a training that simulated int8 as a buffer.
+
+    Raises CheckpointError, naming the first mismatch, if they do not fit.
+    """
     if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
         raise CheckpointError(f"{source} holds no weights")
     own = model.state_dict()
+    if RANGES in weights and RANGES not in own:
+        model.register_buffer(RANGES, own.setdefault(RANGES, torch.empty_like(weights[RANGES])))
     missing = sorted(map(str, own.keys() ^ weights.keys()))
     if missing:
         where = "the network lacks it" if missing[0] in weights else "the checkpoint lacks it"

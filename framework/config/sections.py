@@ -150,6 +150,10 @@ class TrainingConfig:
     )
     patience: int | None = setting(None, "epochs without improvement before early stopping; none without it", min=1)
     patience_from: float = setting(2 / 3, "the share of the epochs after which patience counts", min=0.0, max=1.0)
+    int8: bool = setting(
+        False,
+        "simulate int8, so that export --int8 costs less accuracy: fine-tuning, with --init-from and a small --lr",
+    )
     limit_batches: int | None = setting(None, "steps in an epoch, and batches in an evaluation: a dry run", min=1)
 
 

@@ -16,6 +16,7 @@ from framework.engine.epoch import finish_epoch, sum_over_epoch
 from framework.engine.evaluator import make_evaluator
 from framework.engine.training import Extensions, TrainingEvents
 from framework.errors import StoppedError
+from framework.ops.fake_quantize import simulated
 from framework.run.directory import RunDirectory
 from framework.run.environment import default_workers
 from framework.run.history import EpochMetrics
@@ -98,7 +99,7 @@ def _make_validator(
     state: TrainingState, data: DataModule, config: Config, device: torch.device, extensions: Extensions | None
 ) -> Engine:
     return make_evaluator(
-        state.evaluated,
+        simulated(state.evaluated),
         statistics=data.statistics,
         device=device,
         precision=state.metadata.precision,

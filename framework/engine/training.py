@@ -18,6 +18,7 @@ from framework.distributed import SINGLE_PROCESS, ProcessGroup
 from framework.engine.cuda_graph import cuda_graphed
 from framework.engine.epoch import make_early_stopping
 from framework.engine.frozen import frozen_layers
+from framework.engine.int8 import add_ranges
 from framework.engine.nonfinite import NonFiniteGuard
 from framework.engine.precision import forward_pass
 from framework.engine.trainer import make_trainer
@@ -26,6 +27,7 @@ from framework.errors import EmberfieldError
 from framework.losses.class_weights import class_weights
 from framework.losses.distillation import Teacher
 from framework.losses.l1 import l1_term
+from framework.ops.fake_quantize import simulated
 from framework.optim.ema import make_ema
 from framework.optim.learning_rates import rates_on_device
 from framework.optim.optimizers import make_optimizer
@@ -74,6 +76,7 @@ def make_training(
 
     The extensions' `handlers` may be left out. Raises EmberfieldError for what does not fit the data.
     """
+    add_ranges(network, config, metadata, processes)
     optimizer, extensions = make_optimizer(network, config.optimization), extensions or Extensions()
     total_steps = config.training.epochs * data.sampler.epoch_length
     schedule = make_schedule(optimizer, total_steps, config.optimization, data.sampler.epoch_length)
@@ -156,7 +159,7 @@ def training_step(
     """
     labels = data.data.train_labels[data.sampler.indices]
     weights = class_weights(config.optimization.class_weights, labels, data.data.num_classes)
-    forward = processes.parallel(network, device)
+    forward = processes.parallel(simulated(network), device)
     if config.machine.compile:
         require_compiler()
         forward = torch.compile(forward, dynamic=False)  # type: ignore[assignment]

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from framework.checkpoint.file_format import load_weights
 from framework.checkpoint.loaded_model import LoadedModel
 from framework.checkpoint.metadata import ModelMetadata
 from framework.checkpoint.networks import Networks, create_network, place
@@ -39,6 +40,9 @@ from framework.run.printable import printable
 
 def describe(config: Config, data: DataModule, network: nn.Module, device: torch.device) -> ModelMetadata:
     """What the run's checkpoints say of their network, with the precision and augmentation best on the device."""
+    precision = config.machine.precision
+    if config.training.int8 and precision == "auto":
+        precision = "float32"
     return ModelMetadata(
         arch=config.network.arch,
         arch_options=dict(config.network.arch_options),
@@ -49,7 +53,7 @@ def describe(config: Config, data: DataModule, network: nn.Module, device: torch
         std=list(data.statistics.std),
         data=data.data.name,
         data_hash=data.data.fingerprint(),
-        precision=choose_precision(config.machine.precision, network, data.input_shape, device),
+        precision=choose_precision(precision, network, data.input_shape, device),
         augment_on=choose_augment_on(config.machine.augment_on, data.training, device),
         fit=config.data.fit,
         background=config.data.background,
@@ -146,7 +150,8 @@ def new_network(networks: Networks, metadata: ModelMetadata) -> nn.Module:
 def reported_model(state: TrainingState, networks: Networks, device: torch.device, source: Path) -> LoadedModel:
     """A network with the weights that the training reports, from memory: what lies on a full disk may be older."""
     network = new_network(networks, state.metadata)
-    network.load_state_dict(state.evaluated.state_dict() if state.best_weights is None else state.best_weights)
+    weights = state.evaluated.state_dict() if state.best_weights is None else state.best_weights
+    load_weights(network, weights, str(source))
     place(network, device)
     return LoadedModel(network.eval(), state.metadata, device, source)
 

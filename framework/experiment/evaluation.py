@@ -23,6 +23,7 @@ from framework.engine.tta import FlipTTA
 from framework.errors import DataError
 from framework.experiment.named_data import named_images
 from framework.export.agreement import Agreement, check_format, export_model
+from framework.ops.fake_quantize import simulated
 from framework.run.environment import choose_device
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def evaluate_model(
     """
     require_same_classes(model, data)
     assert tta in (None, "flip"), tta
-    network = FlipTTA(model.network) if tta else model.network
+    network = simulated(model.network)
+    if tta:
+        network = FlipTTA(network)
     statistics = model.metadata.statistics
     evaluator = make_evaluator(
         network, statistics=statistics, device=model.device, precision="float32", metrics=metrics

@@ -9,14 +9,16 @@ import torch
 from torch import nn
 
 from framework.checkpoint.file_format import load_weights
-from framework.checkpoint.loaded_model import load_named
+from framework.checkpoint.loaded_model import LoadedModel, load_named
 from framework.checkpoint.networks import Networks, create_network
-from framework.config import Config
+from framework.config import Config, saved_config
 from framework.data.data_module import DataModule
 from framework.data.image_data import ImageData
 from framework.data.memory_map import gather
 from framework.data.statistics import normalize
 from framework.errors import EmberfieldError
+from framework.experiment.named_data import run_of
+from framework.ops.fake_quantize import RANGES
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +64,26 @@ def begin_with_trained(
             f"{_made_of(asked.arch, asked.arch_options)}: they have to be the same"
         )
     weights, own = source.network.state_dict(), network.state_dict()
+    weights.pop(RANGES, None)  # another training's
     same = found.class_names == list(data.class_names)
     head = [] if same else _head(network, config, data, networks)
     load_weights(network, {**weights, **{tensor: own[tensor] for tensor in head}}, str(source.source))
+    if config.data.val_size != 0 and found.data_hash == data.fingerprint() and not _held_out_the_same(source, config):
+        logger.warning(
+            "%s has learnt from images that are held out now, which flatters the validation accuracy: begin with a run "
+            "of the same --seed and --val-size",
+            name,
+        )
     logger.info("begins with the weights of %s; new: %s", name, ", ".join(head) or "none")
+
+
+def _held_out_the_same(source: LoadedModel, config: Config) -> bool:
+    run = run_of(source)
+    before = saved_config(run.config) if run else None
+    return before is not None and all(
+        getattr(old, name) == getattr(new, name)
+        for name, old, new in (("val_size", before.data, config.data), ("seed", before.training, config.training))
+    )
 
 
 def _head(network: nn.Module, config: Config, data: ImageData, networks: Networks) -> list[str]:

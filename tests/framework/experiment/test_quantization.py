@@ -15,9 +15,13 @@ from framework.config import saved_config
 from framework.data.data_module import setup
 from framework.data.image_data import ImageData, Images
 from framework.data.registry import open_named
+from framework.experiment.artifacts import new_network
+from framework.experiment.evaluation import evaluate_model, predict_images
+from framework.experiment.initial_weights import begin_with_trained
 from framework.export.formats import FORMATS
+from framework.ops.fake_quantize import RANGES
 from recipes.s7_cifar import EXPERIMENT
-from tests.framework.experiment.running import run
+from tests.framework.experiment.running import QUICK, run
 
 Seen = dict[str, list[bytes]]
 
@@ -143,3 +147,28 @@ def test_options_that_do_not_fit_are_one_clear_error(options: tuple[str, ...], m
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
     assert message in result.stderr
+
+
+def test_a_run_in_simulated_int8_is_evaluated_so_exported_and_gone_on_from(
+    finished: tuple[Path, str], seen: Seen, tmp_path: Path, digits: ImageData, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "int8"
+    tuned = (*QUICK, "--epochs", "1", "--limit-batches", "2", "--lr", "0.001", "--int8", "--init-from", finished[0])
+    trained = run("train", *tuned, "--out", out)
+    assert trained.exit_code == 0 and "has learnt from" not in trained.output, trained.output
+    model = EXPERIMENT.load(out, device="cpu")
+    results = json.loads((out / "results.json").read_text())
+    assert evaluate_model(model, digits, 2)["loss"] == results["test_loss"]
+    export(("--checkpoint", out), tmp_path, "--max-drop", "100", code=0)
+
+    image = digits.test_images[0]
+    (before,) = predict_images(model, [image])
+    model.network.get_buffer(RANGES)[:, :] = 0
+    assert evaluate_model(model, digits, 2)["loss"] == pytest.approx(np.log(10), abs=1e-4) != results["test_loss"]
+    assert list(predict_images(model, [image])) == [before]  # in float32
+
+    network = new_network(EXPERIMENT.package(), model.metadata)
+    config = saved_config(out / "config.json").updated({"init_from": str(out), "seed": 1})
+    begin_with_trained(network, config, digits, EXPERIMENT.package(), torch.device("cpu"))
+    assert RANGES not in network.state_dict()
+    assert "has learnt from images that are held out now" in caplog.text

@@ -25,6 +25,7 @@ from framework.export.targets import missing_operators
 from tests.framework.experiment.running import run
 from tests.framework.export.test_formats import images, metadata
 from tests.framework.export.test_int8 import NEARLY, Reflected, error, narrow, shown, small
+from tests.framework.ops.test_fake_quantize import distances, unbalanced
 
 NEEDS = ("litert_torch", "ai_edge_litert", "executorch", "torchao", "tflite_micro")
 MISSING = [name for name in NEEDS if importlib.util.find_spec(name) is None]
@@ -68,6 +69,12 @@ def test_every_registered_network_computes_nearly_the_same_in_int8(name: str, ar
             FORMATS[name].write_int8(made, metadata(arch), shown())
         return
     assert error(made, FORMATS[name].write_int8(made, metadata(arch), shown()), name) < NEARLY
+
+
+@pytest.mark.parametrize("name", FOR_DEVICES)
+def test_a_device_computes_in_int8_what_training_simulates(name: str) -> None:
+    simulation, float32 = distances(unbalanced(), name)
+    assert simulation < float32 / 2 and float32 > 0.6
 
 
 def test_a_litert_file_in_int8_takes_bytes_and_micro_computes_the_same() -> None:
