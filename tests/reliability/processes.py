@@ -98,6 +98,7 @@ def child(
     multiprocessing.set_start_method("fork", force=True)  # Linux's own, where the server has left that of its processes
     torch.set_num_threads(1)
     os.environ.update(environment)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests themselves run under nohup
     output = Path(f"{folder}.out").open("a", buffering=1)  # noqa: SIM115 - for as long as the process lives
     sys.stdout = sys.stderr = output
     if at is not None:
