@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -68,6 +69,15 @@ def serve(run: Run, proxy: int, temporary: Path) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
+def require_all_in_sight(page: Any, width: int) -> None:
+    """Nothing is wider than the window, and no gallery scrolls within itself."""
+    page.set_viewport_size({"width": width, "height": 1000})
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    cut = "walls => walls.filter(wall => wall.scrollHeight > wall.clientHeight + 1).length"
+    assert page.eval_on_selector_all(".grid-wrap", cut) == 0
+
+
 @pytest.mark.skipif(not GRADIO, reason="needs Gradio: pip install -e '.[app]'")
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get install chromium")
@@ -121,11 +131,7 @@ def test_the_page_explains_images_asks_nobody_and_leaves_nothing(trained: Run, t
 
             assert trouble == [] and {urlsplit(url).netloc for url in asked} == {urlsplit(address).netloc}
             for width in (1200, 400):
-                page.set_viewport_size({"width": width, "height": 1000})
-                page.wait_for_timeout(500)
-                assert page.evaluate("document.documentElement.scrollWidth") <= width
-                cut = "walls => walls.filter(wall => wall.scrollHeight > wall.clientHeight + 1).length"
-                assert page.eval_on_selector_all(".grid-wrap", cut) == 0
+                require_all_in_sight(page, width)
         served.send_signal(signal.SIGINT)
         assert served.communicate(timeout=60) == ("", "") and served.returncode == 0
     finally:
