@@ -68,9 +68,8 @@ def command_line(experiment: Experiment) -> click.Group:
     version = click.Option(
         ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Show versions."
     )
-    text = re.sub(
-        r"(?m)(?<=\n\n)(?=[ \t])", "\b\n", experiment.description.strip()
-    )  # click keeps the lines of a command
+    # behind \b click keeps the lines of a command as they are
+    text = re.sub(r"(?m)(?<=\n\n)(?=[ \t])", "\b\n", experiment.description.strip())
     group = Commands(help=text, context_settings=settings, params=[version])
     for command in (
         settings_commands.train_command(experiment),
