@@ -47,7 +47,7 @@ class DataConfig:
 class NetworkConfig:
     """Network: the architecture and its options."""
 
-    arch: str = setting("", "a registered architecture, torchvision:MODEL, timm:MODEL, or package.module:callable")
+    arch: str = setting("", "a registered name, LIBRARY:MODEL as torchvision:resnet18, or package.module:callable")
     arch_options: Mapping[str, Any] = setting(
         {}, "the architecture's options, as norm=group,depth=3 or as a JSON object"
     )

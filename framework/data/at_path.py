@@ -11,6 +11,7 @@ from framework.data.image_data import ImageData
 from framework.data.npz import load_npz
 from framework.data.preprocessing import Preprocessing
 from framework.data.svhn import load_svhn
+from framework.data.tiny_imagenet import is_tiny_imagenet, list_tiny_imagenet
 from framework.errors import DataError
 
 OFFICIAL = {
@@ -23,9 +24,9 @@ OFFICIAL = {
 def load_path(path: Path, preprocessing: Preprocessing, cache: Path) -> ImageData:
     """The images of a folder or a .npz file.
 
-    A folder holds class folders (see `list_folder`), MNIST's idx files, official files of CIFAR-10, CIFAR-100 or SVHN,
-    or a data set of Hugging Face as `save_to_disk` leaves it. `cache` is where decoded images are kept. Raises
-    DataError for what cannot be read, and for anything else.
+    A folder holds class folders (see `list_folder`), Tiny ImageNet's layout, MNIST's idx files, official files of
+    CIFAR-10, CIFAR-100 or SVHN, or a data set of Hugging Face as `save_to_disk` leaves it. `cache` is where decoded
+    images are kept. Raises DataError for what cannot be read, and for anything else.
     """
     try:
         if path.is_dir():
@@ -36,6 +37,8 @@ def load_path(path: Path, preprocessing: Preprocessing, cache: Path) -> ImageDat
                 return load_idx(path, preprocessing)
             if is_saved_to_disk(path):
                 return load_saved_to_disk(path, preprocessing)
+            if is_tiny_imagenet(path):
+                return load_folder(path, preprocessing, cache, list_files=list_tiny_imagenet)
             return load_folder(path, preprocessing, cache)
         if path.is_file():
             return load_npz(path, preprocessing)

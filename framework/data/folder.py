@@ -1,4 +1,4 @@
-"""A folder of class folders, decoded once into a cache that later runs map into memory."""
+"""A folder of image files, decoded once into a cache that later runs map into memory."""
 
 import hashlib
 import json
@@ -7,17 +7,16 @@ import os
 import stat
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from framework.data.folder_listing import list_folder
+from framework.data.folder_listing import Listing, list_folder
 from framework.data.image_data import ImageData, Images, Labels
 from framework.data.image_file import decode_image
 from framework.data.preprocessing import Preprocessing, fit_image, log_resizing
-from framework.data.tiny_imagenet import is_tiny_imagenet, list_tiny_imagenet
 from framework.errors import DataError
 from framework.run.environment import process_rank
 
@@ -26,8 +25,15 @@ logger = logging.getLogger(__name__)
 Shape = tuple[int, ...]
 
 
-def load_folder(path: Path, preprocessing: Preprocessing, cache: Path, *, name: str | None = None) -> ImageData:
-    """The images of a folder, as `list_folder` or `list_tiny_imagenet` finds them, as RGB of one size.
+def load_folder(
+    path: Path,
+    preprocessing: Preprocessing,
+    cache: Path,
+    *,
+    name: str | None = None,
+    list_files: Callable[[Path], Listing] = list_folder,
+) -> ImageData:
+    """The images of a folder, as `list_files` finds them, as RGB of one size.
 
     They have the folder's name, or another one. What is left out and what is resized is logged. `cache` is a folder for
     the decoded images, outside `path`; a split is decoded again when a file in it has been added, removed or changed
@@ -35,7 +41,7 @@ def load_folder(path: Path, preprocessing: Preprocessing, cache: Path, *, name: 
     where the folder cannot be read.
     """
     path = path.resolve()
-    listing = list_tiny_imagenet(path) if is_tiny_imagenet(path) else list_folder(path)
+    listing = list_files(path)
     preprocessing = preprocessing.with_size(listing.image_size)
     size, fit, background = preprocessing.size, preprocessing.fit, preprocessing.background
     key = os.fsencode(f"{path}\0{size}\0{fit}\0{background}")

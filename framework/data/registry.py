@@ -21,7 +21,7 @@ from framework.data.idx import load_mnist
 from framework.data.image_data import Arrays, ImageData, Named
 from framework.data.preprocessing import Preprocessing
 from framework.data.svhn import load_svhn
-from framework.data.tiny_imagenet import obtain_tiny_imagenet
+from framework.data.tiny_imagenet import list_tiny_imagenet, obtain_tiny_imagenet
 from framework.errors import DataError
 from framework.run.environment import process_rank
 
@@ -40,7 +40,7 @@ _READERS: dict[str, Reader] = {
     "fashion_mnist": lambda preprocessing, cache: load_mnist("Fashion-MNIST", cache / "fashion_mnist", preprocessing),
     "svhn": lambda preprocessing, cache: load_svhn(cache / "svhn", preprocessing),
     "tiny_imagenet": lambda preprocessing, cache: load_folder(
-        obtain_tiny_imagenet(cache), preprocessing, cache, name="tiny_imagenet"
+        obtain_tiny_imagenet(cache), preprocessing, cache, name="tiny_imagenet", list_files=list_tiny_imagenet
     ),
 }
 

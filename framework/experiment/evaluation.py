@@ -19,6 +19,7 @@ from framework.data.preprocessing import fit_image
 from framework.data.registry import open_named
 from framework.data.statistics import normalize
 from framework.engine.evaluator import make_evaluator, require_finite
+from framework.engine.int8 import require_same_activations
 from framework.engine.tta import FlipTTA
 from framework.errors import DataError
 from framework.experiment.named_data import named_images
@@ -79,9 +80,10 @@ def evaluate_model(
 
     With `tta` 'flip' the logits of each image and its horizontal flip are averaged. `limit` cuts a dry run off after
     that many batches. `keep` is called with the logits of each batch. Raises DataError as `require_same_classes` does,
-    NonFiniteError for a network whose output is not finite.
+    CheckpointError as `require_same_activations` does, NonFiniteError for a network whose output is not finite.
     """
     require_same_classes(model, data)
+    require_same_activations(model.network, model.metadata, str(model.source))
     assert tta in (None, "flip"), tta
     network = simulated(model.network)
     if tta:

@@ -19,7 +19,7 @@ WEIGHTED = ("conv2d", "linear")
 
 ROUNDED = {
     *WEIGHTED,
-    *("matmul", "layer_norm", "group_norm", "adaptive_avg_pool2d", "avg_pool2d", "mean"),
+    *("matmul", "layer_norm", "group_norm", "instance_norm", "adaptive_avg_pool2d", "avg_pool2d", "mean"),
     *("silu", "gelu", "hardswish", "hardsigmoid", "sigmoid", "tanh", "elu", "mish", "leaky_relu"),
     *("add", "sub", "mul", "div", "rsub", "__matmul__", "__truediv__", "__itruediv__"),
     *(f"__{sign}{name}__" for sign in ("", "i", "r") for name in ("add", "sub", "mul")),

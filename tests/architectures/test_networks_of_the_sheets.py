@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from architectures import ArchitectureError, create
-from architectures.primitives import NORMS
 
 
 def count(network: nn.Module) -> int:
@@ -58,8 +57,8 @@ def test_davidnet_is_the_sheets() -> None:
     torch.testing.assert_close(ours(x), copied(ours, PlainDavidNet())(x))
 
 
-@pytest.mark.parametrize("norm", sorted(NORMS))
-def test_s6_net_has_fewer_than_20_000_parameters_with_every_normalisation(norm: str) -> None:
+@pytest.mark.parametrize("norm", ["batch", "layer", "group"])
+def test_s6_net_has_fewer_than_20_000_parameters_with_every_normalisation_of_the_sheet(norm: str) -> None:
     grey, color = (create("s6_net", in_channels=channels, norm=norm) for channels in (1, 3))
     assert count(grey) == 18_554 and count(color) == 18_842
     assert grey(torch.randn(2, 1, 28, 28)).shape == (2, 10)

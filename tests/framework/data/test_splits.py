@@ -22,6 +22,13 @@ def test_split_depends_on_the_seed_alone() -> None:
     assert not np.array_equal(first, other)
 
 
+def test_runs_from_before_are_split_as_they_were() -> None:
+    """A resume and `export --int8` draw the split again: by another rule they would judge by images trained on."""
+    labels = np.arange(40) * 7 % 10
+    assert train_val_split(labels, 8, seed=3)[1].tolist() == [1, 12, 16, 18, 20, 23, 25, 39]
+    assert train_val_split(labels, 8, seed=4)[1].tolist() == [1, 8, 12, 15, 26, 29, 30, 33]
+
+
 def test_holding_out_everything_is_refused() -> None:
     with pytest.raises(EmberfieldError, match="val_size 5 leaves nothing to train on; valid: 0 to 4"):
         train_val_split(np.zeros(5, np.int64), 5, 0)

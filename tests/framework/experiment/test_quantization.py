@@ -15,6 +15,7 @@ from framework.config import saved_config
 from framework.data.data_module import setup
 from framework.data.image_data import ImageData, Images
 from framework.data.registry import open_named
+from framework.errors import CheckpointError
 from framework.experiment.artifacts import new_network
 from framework.experiment.evaluation import evaluate_model, predict_images
 from framework.experiment.initial_weights import begin_with_trained
@@ -166,6 +167,10 @@ def test_a_run_in_simulated_int8_is_evaluated_so_exported_and_gone_on_from(
     model.network.get_buffer(RANGES)[:, :] = 0
     assert evaluate_model(model, digits, 2)["loss"] == pytest.approx(np.log(10), abs=1e-4) != results["test_loss"]
     assert list(predict_images(model, [image])) == [before]  # in float32
+
+    model.network.register_buffer(RANGES, torch.zeros(3, 2))
+    with pytest.raises(CheckpointError, match=r"int8.best\.pt .* ranges of 3 activations, and this version rounds"):
+        evaluate_model(model, digits, 2)
 
     network = new_network(EXPERIMENT.package(), model.metadata)
     config = saved_config(out / "config.json").updated({"init_from": str(out), "seed": 1})

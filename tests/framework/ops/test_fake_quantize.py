@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from architectures.primitives import ACTIVATIONS, NORMS
 from framework.data.statistics import normalize
 from framework.export.formats import FORMATS
 from framework.ops.fake_quantize import RANGES, count_activations, simulated
@@ -83,6 +84,14 @@ def test_networks_of_mirrored_kernels_and_gates_are_near_in_int8_and_not_equal(a
     images = normalize(torch.from_numpy(shown()), metadata().statistics)
     with torch.no_grad():
         assert 0 < apart(network(images), observed(network, images)(images)) < 0.3
+
+
+@pytest.mark.parametrize("name", [*NORMS, *ACTIVATIONS])
+def test_every_layer_by_name_is_rounded_or_goes_into_the_operator_before(name: str) -> None:
+    layer = ACTIVATIONS[name]() if name in ACTIVATIONS else NORMS[name](8)
+    fused = name in ("batch", "relu")
+    assert count_activations(layer.eval(), torch.zeros(2, 8, 4, 4)) == (1 if fused else 2)
+    assert count_activations(nn.Softplus(), torch.zeros(2, 8, 4, 4)) == 1  # has no name, and is not known to int8
 
 
 def test_other_networks_are_themselves() -> None:
