@@ -181,3 +181,21 @@ def test_wide_tables_and_the_confusion_matrix_have_a_shadow_where_they_go_on(tmp
             assert [shadows(part, scrolled) for scrolled in (0, 0.2, 1)] == [(False, True), (True, True), (True, False)]
         assert shadows("table >> nth=1", 0) == (False, False)
         chromium.close()
+
+
+@IN_CHROMIUM
+def test_a_button_copies_the_code_as_it_is(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    text = "def f():\n    return '<b>'\n"
+    (tmp_path / "page.html").write_text(html_page(f"# A\n\n{code('other')}\n\n{code(text, 'python')}\n", tmp_path))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.goto((tmp_path / "page.html").as_uri())
+        button = page.locator("pre button").nth(1)
+        button.click()
+        page.get_by_text("copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == text
+        chromium.close()
