@@ -3,12 +3,11 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from tests.warm_python import warm_python
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -68,8 +67,7 @@ def copy_tree(target: Path) -> None:
 
 def run_tests(tests: Sequence[str], tree: Path) -> Result:
     """Runs tests in a tree up to the first that fails. Raises RuntimeError if pytest cannot run or finds none."""
-    imported = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # a plugin, by what was imported ahead
-    command = [warm_python(), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *imported, *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     outer = ("EMBERFIELD_SOAK", "PYTEST_")  # short tests, and no settings of a pytest around this one
     kept = {name: value for name, value in os.environ.items() if not name.startswith(outer)}
     environment = kept | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
