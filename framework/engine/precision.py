@@ -1,6 +1,7 @@
 """Mixed precision: its context, and whether it is faster for one network on one device, found by measuring."""
 
 import copy
+import logging
 import math
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 
 from framework.ops import OperatorOverrides
 from framework.run.environment import fast_bfloat16
+
+logger = logging.getLogger(__name__)
 
 WORTH = 1.15
 """bfloat16 has to be this much faster than float32 to be chosen on a CPU: it costs a little accuracy."""
@@ -36,8 +39,10 @@ def choose_precision(asked: str, model: nn.Module, input_shape: tuple[int, ...],
     """'float32' or 'bfloat16' for training `model` on images of `input_shape` (C, H, W).
 
     'auto' takes bfloat16 on a GPU that has it in hardware. A CPU that claims it is measured, because some run it
-    slower than float32 in spite of their instruction set.
+    slower than float32 in spite of their instruction set. One without it warns where bfloat16 is asked for.
     """
+    if asked == "bfloat16" and device.type == "cpu" and not fast_bfloat16(device):
+        logger.warning("this processor has no instructions for bfloat16: it takes many times as long as float32")
     if asked != "auto":
         return asked
     if not fast_bfloat16(device):

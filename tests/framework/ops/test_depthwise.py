@@ -4,7 +4,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from framework.ops.depthwise import batch_to_space, depthwise_conv2d, space_to_batch
-from tests.framework.ops.gradients import assert_all_close, drawn, error, skip_without_the_bug, with_gradients
+from tests.framework.ops.gradients import (
+    assert_all_close,
+    bfloat16_instructions,
+    drawn,
+    error,
+    skip_without_the_bug,
+    with_gradients,
+)
 
 
 def own(images: Tensor, kernels: Tensor, *geometry: int) -> list[Tensor]:
@@ -43,6 +50,7 @@ def test_gradients_are_those_of_conv2d(side: tuple[int, int], kernel: int, strid
     assert_all_close(own(images, kernels, *geometry), torchs(images, kernels, *geometry), rtol=1e-10, atol=1e-10)
 
 
+@bfloat16_instructions
 @pytest.mark.parametrize(
     ("channels", "kernel", "stride", "dilation"),
     [(16, 3, 1, 2), (16, 3, 2, 1), (16, 7, 1, 1), (15, 7, 1, 1), (16, 7, 1, 3)],
