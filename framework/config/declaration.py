@@ -128,6 +128,8 @@ def check_section(section: Any) -> None:
             raise EmberfieldError(f"{item.name} is {value}; the largest valid value is {limits['max']}")
         if limits["parse"] is not None:
             limits["parse"](value)
+        if item.default != "" and "" in (value if isinstance(value, tuple) else (value,)):
+            raise EmberfieldError(f"{item.name} is {value!r}; it takes no empty text")  # a path would be the folder
 
 
 def _check_type(name: str, value: object, hint: Any) -> None:

@@ -24,6 +24,7 @@ from framework.data.svhn import load_svhn
 from framework.data.tiny_imagenet import list_tiny_imagenet, obtain_tiny_imagenet
 from framework.errors import DataError
 from framework.run.environment import process_rank
+from framework.run.given_path import given_path
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def _opened(data: Arrays | Path | str | None, preprocessing: Preprocessing, cach
         return in_memory(data, preprocessing)
     if isinstance(data, str) and os.sep not in data and not Path(data).exists():
         raise DataError(f"there is no data at {data}: {unknown('data set', data, dataset_names())}, or a path")
-    return load_path(Path(data), preprocessing, cache)
+    return load_path(given_path(data, "data"), preprocessing, cache)
 
 
 def _cifar10_or_digits(preprocessing: Preprocessing, cache: Path) -> ImageData:

@@ -17,6 +17,7 @@ from framework.export.int8 import CALIBRATION_IMAGES, Labelled
 from framework.inspection.budget import int8_budget
 from framework.run.directory import write_json
 from framework.run.environment import describe_environment
+from framework.run.given_path import given_path
 from framework.run.printable import printable
 from framework.run.process_state import isolated
 from framework.seeding import calibration_generator
@@ -89,6 +90,7 @@ def benchmark(
     for `calibration`. Without any, int8 is calibrated on noise, which its latency does not depend on, and accuracy is
     left out. Raises as `load_network` does, and DataError for `data` or `calibration` that do not fit.
     """
+    file = None if out is None else given_path(out, "out")
     model = experiment.load(network, arch=arch, device="cpu")
     torch.set_num_threads(1)  # `isolated` puts it back
     judged: Labelled | None = None
@@ -108,11 +110,11 @@ def benchmark(
         judged=f"{len(judged.labels):,} of {judged.name}" if judged else None,
         left_out=[*why, *left_out],
     )
-    if out is not None:
+    if file is not None:
         try:
-            write_json(Path(out), found.as_json())
+            write_json(file, found.as_json())
         except OSError as error:
-            raise SaveError(f"cannot write {out}: {error.strerror}") from error
+            raise SaveError(f"cannot write {file}: {error.strerror}") from error
     return found
 
 

@@ -16,6 +16,7 @@ from framework.report.gallery import save_mistakes
 from framework.report.markdown import escape, picture, table
 from framework.report.page import html_page
 from framework.run.directory import RunDirectory, write_text
+from framework.run.given_path import given_path
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ def compare(
     variants = [as_variant(name, group) for name, group in groups.items()]
     one = given[0] if len(given) == 1 and not isinstance(given[0], Run) else None
     several = one is not None and not RunDirectory(Path(one)).config.is_file()
-    folder = Path(out) if out is not None else Path(one or "") / "report" if several else Path("comparison")
+    beside = Path(one or "") / "report" if several else Path("comparison")
+    folder = beside if out is None else given_path(out, "out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         parts = [
@@ -85,7 +87,7 @@ def opened(experiment: "Experiment", named: "Named") -> tuple[list[Run], list[st
     """
     if isinstance(named, Run):
         return [named], []
-    folder = Path(named)
+    folder = given_path(named, "run")
     if RunDirectory(folder).config.is_file():
         return [experiment.open_run(folder)], []
     runs = [experiment.open_run(path.parent) for path in sorted(folder.glob("*/config.json"), key=_order)]

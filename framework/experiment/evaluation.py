@@ -26,6 +26,7 @@ from framework.experiment.named_data import named_images
 from framework.export.agreement import Agreement, check_format, export_model
 from framework.ops.fake_quantize import simulated
 from framework.run.environment import choose_device
+from framework.run.given_path import given_path
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,7 +45,7 @@ def load_network(experiment: "Experiment", network: Any, arch: str | None, devic
     if isinstance(network, str) and network in networks.PRETRAINED:
         return load_pretrained(networks, network, choose_device(device))
     trusted = (experiment.defaults.network.arch,)
-    return load_model(networks, Path(network), choose_device(device), arch, trusted=trusted)
+    return load_model(networks, given_path(network, "network"), choose_device(device), arch, trusted=trusted)
 
 
 def export_network(
@@ -135,7 +136,8 @@ def separate_images(images: "ImageLike | Sequence[ImageLike]") -> "Sequence[Imag
     several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
     separate = list["ImageLike"]()
     for image in several:
-        separate += images_in(Path(image)) if isinstance(image, str | Path) and Path(image).is_dir() else [image]
+        path = given_path(image, "image") if isinstance(image, str | Path) else None
+        separate += images_in(path) if path is not None and path.is_dir() else [image]
     return separate
 
 

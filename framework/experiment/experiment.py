@@ -11,6 +11,7 @@ from framework.config import Config
 from framework.experiment.run import Run
 from framework.experiment.settings import SHORT, chosen_config, launcher, preset_file
 from framework.run.environment import Check, doctor
+from framework.run.given_path import given_path
 from framework.run.process_state import isolated
 
 if TYPE_CHECKING:
@@ -105,11 +106,11 @@ class Experiment:
         """Suggests a learning rate, and draws why; what may be `asked` is in `framework.experiment.learning_rate`."""
         from framework.experiment.learning_rate import find_rate
 
-        return find_rate(self, Path(out), asked)
+        return find_rate(self, given_path(out, "out"), asked)
 
     def open_run(self, path: Path | str, *, data: "Named" = None, arch: str | None = None) -> Run:
         """A run directory, finished or interrupted; RunDirectoryError for another. `data` and `arch` are `Run`'s."""
-        (run := Run(Path(path), self, data, arch)).config  # noqa: B018 - refused unless it is one
+        (run := Run(given_path(path, "run"), self, data, arch)).config  # noqa: B018 - refused unless it is one
         return run
 
     @isolated()
@@ -149,14 +150,14 @@ class Experiment:
         """Writes one of `framework.export.formats.FORMATS`, as 'onnx' (.onnx) or 'torch' (.pt2), checked by PyTorch."""
         from framework.experiment.evaluation import export_network
 
-        return export_network(self, network, Path(out), format, data, arch)
+        return export_network(self, network, given_path(out, "out"), format, data, arch)
 
     @isolated()
     def export_int8(self, network: "Trained", out: Path | str, format: str, **given: Any) -> "Int8Export":
         """Writes a network in int8, calibrated and judged as `framework.experiment.quantization` says."""
         from framework.experiment.quantization import export_int8
 
-        return export_int8(self, network, Path(out), format, **given)
+        return export_int8(self, network, given_path(out, "out"), format, **given)
 
     @isolated()
     def report(

@@ -61,6 +61,6 @@ def _trained_on(experiment: "Experiment", data: DataConfig, model: LoadedModel) 
     if (images := own_images(experiment, data)) is not None:
         return images
     kept = model.metadata.data
-    if not data.data and kept not in dataset_names():
+    if data.data is None and kept not in dataset_names():
         raise DataError(f"the run was trained on {printable(kept)}, which has no name here")
-    return open_named(data.data or kept, model.metadata.preprocessing)
+    return open_named(kept if data.data is None else data.data, model.metadata.preprocessing)

@@ -108,7 +108,7 @@ def export_command(
 
     check_format(format, out)
     model = named_network(experiment, **given, device="cpu")
-    images = open_named(data or "digits", model.metadata.preprocessing)
+    images = open_named("digits" if data is None else data, model.metadata.preprocessing)
     agreed = experiment.export(model, out, format, data=images)
     click.echo(f"network {model.source}")
     click.echo(f"checked on {agreed.images:,} images of {printable(images.name)}")

@@ -24,6 +24,7 @@ from framework.report.provenance import provenance
 from framework.report.sections import report_text
 from framework.run.atomic import remove_leftovers
 from framework.run.directory import RunDirectory, require_own_files, write_text
+from framework.run.given_path import given_path
 
 
 def write_report(run: Run, out: Path | str | None, *, readme_url: str | None, device: str) -> tuple[Path, Path]:
@@ -36,6 +37,7 @@ def write_report(run: Run, out: Path | str | None, *, readme_url: str | None, de
         raise EmberfieldError(
             f"--readme-url is {readme_url!r}; it takes a link like https://example.org/README.md or ../README.md"
         )
+    folder = run.path / "report" if out is None else given_path(out, "out")
     if run.path.is_dir():
         require_own_files(run.path)
     files, experiment = run.directory, run.experiment
@@ -44,7 +46,6 @@ def write_report(run: Run, out: Path | str | None, *, readme_url: str | None, de
     summary, transforms, log = map(read_file, (files.torchsummary, files.transforms, files.training_log))
     reported = read_run(run, device)
     model, reason = model_file(reported, source)
-    folder = run.path / "report" if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder, r"report\.(md|html)|model\.py")

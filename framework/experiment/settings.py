@@ -45,8 +45,6 @@ def preset_file(folder: Path | None, name: str) -> Path:
 def data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings whose 'data' may be a Path, as those of a configuration, where a text may be a name too."""
     data = settings.get("data")
-    if data == "":
-        raise EmberfieldError("--data is empty; it takes a folder, a .npz file, or a data set by name")
     return {**settings, "data": as_path(str(data))} if isinstance(data, Path) else dict(settings)
 
 

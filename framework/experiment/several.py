@@ -17,6 +17,7 @@ from framework.experiment.side_by_side import train_side_by_side
 from framework.report.comparison import HEADER, Spread, Variant, chosen, chosen_line
 from framework.run.console import console_logging
 from framework.run.directory import RunDirectory, finished, make_run_directory, write_json, write_text
+from framework.run.given_path import given_path
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
@@ -65,7 +66,7 @@ def train_runs(
     numbers = [shared.training.seed] if seeds is None else chosen_seeds(seeds)
     for number in numbers:
         shared.updated({"seed": number})
-    folder = make_run_directory(experiment.name) if out is None else Path(out)
+    folder = make_run_directory(experiment.name) if out is None else given_path(out, "out")
     open_folder(folder, shared, resume=resume)
     planned = {
         folder / (f"seed-{number}" if name is None else f"{name}-seed-{number}"): (name, number)

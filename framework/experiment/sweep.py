@@ -28,6 +28,7 @@ from framework.experiment.several import (
 )
 from framework.run.console import console_logging
 from framework.run.directory import make_run_directory, write_json
+from framework.run.given_path import given_path
 from framework.seeding import torch_seed
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def sweep(
     shared = shared_settings(experiment, settings, preset, files)
     searched = read_space(space, shared, settings)
     require_validation(experiment, shared, settings.get("data"))
-    folder = make_run_directory(f"{experiment.name}-sweep") if out is None else Path(out)
+    folder = make_run_directory(f"{experiment.name}-sweep") if out is None else given_path(out, "out")
     open_folder(folder, shared, resume=resume)
     keep_space(folder, {"seed": shared.training.seed, "space": json.loads(json.dumps(space))})
     with console_logging(), opened_study(folder) as study, saying_how_to_go_on(folder, repeated=resume):

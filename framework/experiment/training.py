@@ -47,6 +47,7 @@ from framework.run.directory import (
     require_own_files,
 )
 from framework.run.environment import choose_device, make_deterministic, process_rank
+from framework.run.given_path import given_path
 from framework.run.history import EpochMetrics
 from framework.run.logs import EpochLog
 from framework.run.signals import Stop
@@ -80,7 +81,7 @@ def run_training(
         settings = {**experiment.variants[variant], **settings}
     if resume and out is None:
         raise EmberfieldError("--resume needs --out, the run directory to go on with")
-    folder = Path("runs") if out is None else Path(out)  # without --out only the first process has one
+    folder = Path("runs") if out is None else given_path(out, "out")  # without --out only the first process has one
     if resume and folder.is_dir():
         require_own_files(folder)
     begun = Run(folder, experiment, given) if resume and RunDirectory(folder).config.is_file() else None

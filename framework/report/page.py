@@ -33,15 +33,16 @@ h1, p, td:last-child:nth-child(2) { overflow-wrap: anywhere; }
 h1 { font-size: 1.8rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
 a { color: var(--link); } nav { columns: 2 14rem; padding: .75rem 1rem; background: var(--faint); border-radius: 6px; }
 nav a { display: block; }
-figure { margin: 1.25rem 0; } figure div { overflow-x: auto; position: relative; }
+figure { margin: 1.25rem 0; } figure > div { position: relative; }
 figcaption { font-size: .9rem; opacity: .8; }
 img { max-width: max(100%, 44rem); height: auto; display: block; }
 pre { background: var(--faint); padding: .75rem 1rem; border-radius: 6px; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 pre button { float: right; margin-left: .5rem; font: 12px system-ui, sans-serif; cursor: pointer; }
 code, pre { font: 13px/1.45 ui-monospace, monospace; }
-table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0; width: fit-content;
-  max-width: 100%; background: linear-gradient(90deg, Canvas 50%, transparent) 0 / 2rem 100% no-repeat local,
+table { border-collapse: collapse; display: block; margin: 1rem 0; width: fit-content; max-width: 100%; }
+table, figure > div { overflow-x: auto;
+  background: linear-gradient(90deg, Canvas 50%, transparent) 0 / 2rem 100% no-repeat local,
   linear-gradient(270deg, Canvas 50%, transparent) 100% / 2rem 100% no-repeat local,
   linear-gradient(90deg, #8889, transparent) 0 / .8rem 100% no-repeat scroll,
   linear-gradient(270deg, #8889, transparent) 100% / .8rem 100% no-repeat scroll; }
@@ -60,8 +61,8 @@ h2, h3, p:has(+ figure) { break-after: avoid; } img, tr { break-inside: avoid; }
 @media print { :root { color-scheme: light; --line: #d0d7de; --faint: #f6f8fa; --link: #0969da; }
   nav, button, output { display: none; } body { max-width: none; padding: 0; font-size: 11pt; }
   pre { padding: 0; background: none; } code { font-size: .85em; } pre, pre code { font-size: 6.9pt; }
-  table { display: table; background: none; } td { overflow-wrap: anywhere; } img { max-width: 100%; }
-  figure div { overflow: visible; } }
+  table { display: table; } td { overflow-wrap: anywhere; } img { max-width: 100%; }
+  table, figure > div { overflow: visible; background: none; } }
 """
 
 SCRIPT = """

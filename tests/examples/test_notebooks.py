@@ -34,6 +34,15 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     assert any("image/png" in output.get("data", {}) for output in shown)
 
 
+def test_no_warning_of_a_library_stands_in_a_notebook(tmp_path: Path) -> None:
+    cell = (
+        "from framework.data.augment import build_augmentation\nbuild_augmentation([{'name': 'HorizontalFlip'}], [0.0])"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"{cell}; print('made')")])
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert [output.get("text") for output in notebook.cells[0].outputs] == ["made\n"]
+
+
 def begin_training(client: Any, resume: str = "") -> tuple[str, str]:
     """Has the kernel train; the request, and what was printed up to the first epoch's line.
 

@@ -9,8 +9,9 @@ import pytest
 
 from tests.faults.patches import ROOT, Fault, applies, faults, read_fault, run_tests
 
-KINDS = {"resume", "checkpoint", "seed", "constraint", "field", "loss", "augment", "run", "received", "network",
-         "command"}  # fmt: skip
+KINDS = {"resume", "checkpoint", "seed", "constraint", "field", "loss", "augment", "data", "int8", "run", "received",
+         "network", "command", "report"}  # fmt: skip
+PACKAGES = ("+++ b/framework/", "+++ b/architectures/", "+++ b/recipes/")
 MOST_LINES = 5
 SOAK = pytest.mark.skipif(not os.environ.get("EMBERFIELD_SOAK"), reason="starts pytest again and again: make soak")
 
@@ -27,7 +28,7 @@ def test_a_fault_applies_and_names_a_test_that_is_there(fault: Fault) -> None:
 def test_a_fault_is_a_few_lines_of_the_packages(fault: Fault) -> None:
     lines = fault.path.read_text().splitlines()
     changed = [line for line in lines if line.startswith("+++")]
-    assert all(line.startswith(("+++ b/framework/", "+++ b/architectures/")) for line in changed)
+    assert all(line.startswith(PACKAGES) for line in changed)
     added, removed = (sum(line.startswith(sign) and not line.startswith(3 * sign) for line in lines) for sign in "+-")
     assert 1 <= max(added, removed) <= MOST_LINES
 

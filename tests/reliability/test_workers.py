@@ -140,7 +140,10 @@ def test_workers_in_the_middle_of_their_work_outlive_nobody(tmp_path: Path, ends
         process.kill()
     process.join(10)
     assert process.exitcode == (0 if ends else -9)
-    assert within(5, lambda: not any(map(alive, found)))
+    dead = within(5, lambda: not any(map(alive, found)))
+    for pid in [] if dead else found:
+        os.kill(pid, signal.SIGKILL)
+    assert dead
 
 
 def broken(step: int) -> Batch:

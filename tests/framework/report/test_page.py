@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import html
+import io
 import os
 import re
 import shutil
@@ -11,15 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from PIL import Image
 
 from framework.data.augment import build_augmentation
 from framework.report.augmentation import transforms_code
+from framework.report.confusion import save_confusion
 from framework.report.curves import PANELS, save_curves
 from framework.report.markdown import code, escape, picture, table
 from framework.report.page import html_page
 from recipes.s7_cifar import DEFAULTS
 
 SOAK = settings(max_examples=1000 if os.environ.get("EMBERFIELD_SOAK") else 25)
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+IN_CHROMIUM = pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get install chromium")
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
 
 
@@ -113,10 +118,7 @@ def test_a_picture_that_stands_alone_has_its_text_as_caption(tmp_path: Path) -> 
     assert page.count("<img ") == 2
 
 
-@pytest.mark.skipif(
-    not (browser := shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")),
-    reason="needs Chromium: apt-get install chromium",
-)
+@IN_CHROMIUM
 def test_tables_are_sorted_curves_say_their_figures_and_print_cuts_nothing_off(tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright
 
@@ -128,7 +130,7 @@ def test_tables_are_sorted_curves_say_their_figures_and_print_cuts_nothing_off(t
     text += f"{code('long ' * 99 + 'x' * 300)}\n\n{code('# ' * 60)}\n"
     (tmp_path / "page.html").write_text(html_page(text, tmp_path))
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": 1200, "height": 900})
         page.goto((tmp_path / "page.html").as_uri())
         header, column = page.locator("th", has_text="images"), "table >> nth=1 >> td:first-child"
@@ -149,4 +151,51 @@ def test_tables_are_sorted_curves_say_their_figures_and_print_cuts_nothing_off(t
         assert page.evaluate(f"{cut}.length") == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= 702
         assert page.pdf(format="A4").startswith(b"%PDF")
+        chromium.close()
+
+
+@IN_CHROMIUM
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_wide_tables_and_the_confusion_matrix_have_a_shadow_where_they_go_on(tmp_path: Path, scheme: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    save_confusion(tmp_path / "matrix.png", np.eye(10, dtype=np.int64), list("abcdefghij"))
+    (wide, narrow) = (table(["class"] * columns, [["x"] * columns] * 9) for columns in (30, 2))
+    text = f"# A\n\n{wide}\n\n{picture('matrix.png', 'confusion matrix')}\n\nand\n\n{narrow}\n"
+    (tmp_path / "page.html").write_text(html_page(text, tmp_path))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 400, "height": 900}, color_scheme=scheme)
+        page.goto((tmp_path / "page.html").as_uri())
+
+        def shadows(part: str, scrolled: float) -> tuple[bool, bool]:
+            """Whether most of the left and of the right edge are of another color than the page, as scrolled."""
+            place = page.locator(part)
+            place.evaluate("(box, share) => { box.scrollLeft = share * box.scrollWidth; }", scrolled)
+            pixels = np.asarray(Image.open(io.BytesIO(place.screenshot())).convert("L"), int)
+            plain = 255 if scheme == "light" else 18
+            left, right = (abs(np.median(edge) - plain) > 8 for edge in (pixels[:, 1:4], pixels[:, -4:-1]))
+            return bool(left), bool(right)
+
+        for part in ("table >> nth=0", "figure > div"):
+            assert [shadows(part, scrolled) for scrolled in (0, 0.2, 1)] == [(False, True), (True, True), (True, False)]
+        assert shadows("table >> nth=1", 0) == (False, False)
+        chromium.close()
+
+
+@IN_CHROMIUM
+def test_a_button_copies_the_code_as_it_is(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    text = "def f():\n    return '<b>'\n"
+    (tmp_path / "page.html").write_text(html_page(f"# A\n\n{code('other')}\n\n{code(text, 'python')}\n", tmp_path))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.goto((tmp_path / "page.html").as_uri())
+        button = page.locator("pre button").nth(1)
+        button.click()
+        page.get_by_text("copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == text
         chromium.close()

@@ -6,11 +6,13 @@ import pty
 import struct
 import subprocess
 import termios
+import time
 from pathlib import Path
 
 import pytest
+from ignite.engine import Engine
 
-from framework.run.progress import duration
+from framework.run.progress import MEASURED, SKIPPED, duration, estimate_time
 from tests.framework.experiment.running import QUICK, ROOT
 from tests.warm_python import warm_python
 
@@ -61,3 +63,38 @@ def test_the_bar_and_the_lines_of_the_epochs_do_not_run_into_each_other(tmp_path
 )
 def test_a_duration_is_said_as_people_do(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("each", "on_cpu", "said"),
+    [
+        (0.01, True, []),
+        (1, True, ["about 66 minutes of training to go, without validation"]),
+        (30, False, ["about 33 hours of training to go, without validation"]),
+        (
+            30,
+            True,
+            [
+                "about 33 hours of training to go, without validation",
+                "that is long for a CPU: these settings are for a GPU, or for fewer epochs",
+            ],
+        ),
+    ],
+)
+def test_the_time_that_is_left_is_said_after_a_few_steps_and_a_day_on_a_cpu_is_warned_of(
+    each: float, on_cpu: bool, said: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 0.0
+
+    def step(engine: Engine, _: object) -> None:
+        nonlocal now
+        now += each if engine.state.iteration > SKIPPED else 1000  # the first ones are slow
+        if engine.state.iteration == SKIPPED + MEASURED:
+            engine.terminate()
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    trainer = Engine(step)
+    estimate_time(trainer, on_cpu=on_cpu)
+    with caplog.at_level("INFO", "framework"):
+        trainer.run(range(1000), max_epochs=4)
+    assert caplog.messages == said
