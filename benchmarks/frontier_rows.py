@@ -12,8 +12,9 @@ from typing import Any
 from architectures import PRETRAINED, create, pretrained_weights
 from benchmarks.tables import RESULTS
 from framework.config import saved_config
-from framework.inspection import multiply_adds, parameter_count
 from framework.inspection.budget import int8_json
+from framework.inspection.cost import graph_multiply_adds, parameter_count
+from framework.inspection.graph import record
 
 ROOT = Path(__file__).resolve().parents[1]
 INPUT = (3, 32, 32)
@@ -112,7 +113,8 @@ def _row(
 ) -> Row:
     arch, options = network
     made = create(arch, **options).eval()
-    costs = int8_json(made, INPUT)
+    graph = record(made, INPUT)
+    costs = int8_json(graph)
     percent = [100 * accuracy for accuracy in accuracies]
     return Row(
         network=f"**`{arch}`**",
@@ -120,7 +122,7 @@ def _row(
         float32=f"{statistics.mean(percent):.2f}" + (f" ± {statistics.stdev(percent):.2f}" if percent[1:] else ""),
         int8=int8,
         parameters=f"{parameter_count(made):,}",
-        multiply_adds=f"{multiply_adds(made, INPUT) / 1e6:.1f}M",
+        multiply_adds=f"{graph_multiply_adds(graph) / 1e6:.1f}M",
         int8_file=f"{costs['int8_file_bytes']:,}",
         int8_memory=f"{costs['int8_memory_bytes']:,}",
         distilled="yes" if distilled else "no",

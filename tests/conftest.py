@@ -4,8 +4,15 @@ from pathlib import Path
 import pytest
 
 from tests.framework.experiment.running import QUICK, run
+from tests.warm_python import SHARED, warm_python
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts one warm Python for all processes of pytest-xdist, which imports while they collect."""
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault(SHARED, warm_python())
 
 
 @pytest.fixture(autouse=True)

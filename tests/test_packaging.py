@@ -16,6 +16,7 @@ from architectures import PRETRAINED
 from framework.export.formats import FORMATS
 from framework.run.environment import PACKAGES, TORCH_OF
 from tests.test_arrows import MAY_IMPORT, MODULES, OURS, ROOT, imported_modules
+from tests.warm_python import warm_python
 
 DISTRIBUTION = {
     "PIL": "pillow",
@@ -103,7 +104,7 @@ def test_the_wheel_runs_without_the_source_tree(wheel: zipfile.ZipFile, tmp_path
         "from recipes import s7_cifar; print(s7_cifar.__file__); s7_cifar.main(['--help'])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [warm_python(), "-c", code],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,

@@ -24,10 +24,13 @@ from framework.errors import RunDirectoryError
 from framework.experiment.evaluation import evaluate_model
 from framework.experiment.tensorboard import record_settings, record_test
 from framework.export.formats import write_weights
-from framework.inspection import multiply_adds, parameter_count, receptive_field
+from framework.inspection import parameter_count
 from framework.inspection.budget import int8_json
 from framework.inspection.constraints import check_accuracy
+from framework.inspection.cost import graph_multiply_adds
 from framework.inspection.finding import Finding
+from framework.inspection.network import follow_network
+from framework.inspection.receptive_field import field_of
 from framework.inspection.table import constraint_table, constraint_table_json, layer_table
 from framework.report.augmentation import save_augmented_samples, transforms_code
 from framework.report.curves import save_curves
@@ -93,7 +96,7 @@ def record_start(
         run.transforms, transforms_code(data.augmentation.calls, config.augmentation.cutmix, config.augmentation.mixup)
     )
     write_text(run.torchsummary, torchsummary_table(network, data.input_shape))
-    tables = (layer_table(network, data.input_shape), constraint_table(findings))
+    tables = (layer_table(follow_network(network, data.input_shape)), constraint_table(findings))
     write_text(run.network, "\n\n".join(tables) + "\n")
     trained = data.sampler.indices
     spread = trained[:: max(len(trained) // 8, 1)][:8]
@@ -186,6 +189,7 @@ def record_results(
     best = state.best
     reported_epoch = int(best["epoch"]) if best else len(state.history)
     test = measure_test(run, model, data.data, config, reported_epoch, extensions)
+    network = follow_network(model.network, data.input_shape)
     results: dict[str, Any] = {
         "data": data.data.name,
         "arch": config.network.arch,
@@ -198,9 +202,9 @@ def record_results(
         "validation_accuracy": best["val_accuracy"] if best else None,
         **{f"test_{name}": value for name, value in test.items()},
         "parameters": parameter_count(model.network),
-        "multiply_adds": multiply_adds(model.network, data.input_shape),
-        **int8_json(model.network, data.input_shape),
-        "receptive_field": list(receptive_field(model.network, data.input_shape).network.size),
+        "multiply_adds": graph_multiply_adds(network.graph),
+        **int8_json(network.graph),
+        "receptive_field": list(field_of(network).network.size),
         "training_seconds": sum(metrics["seconds"] for metrics in state.history),
         "exact": not state.inexact,
         "inexact": state.inexact,

@@ -15,6 +15,7 @@ from framework.experiment.quantization import chosen_images
 from framework.export.benchmark import ROUNDS, Timed, prepare, timed
 from framework.export.int8 import CALIBRATION_IMAGES, Labelled
 from framework.inspection.budget import int8_budget
+from framework.inspection.graph import record
 from framework.run.directory import write_json
 from framework.run.environment import describe_environment
 from framework.run.given_path import given_path
@@ -102,7 +103,7 @@ def benchmark(
             raise
         images, why = _noise(model), [f"no accuracy, and int8 calibrated on noise: {error}"]
     networks, left_out = prepare(model, images)
-    budget = int8_budget(model.network, model.metadata.input_shape)
+    budget = int8_budget(record(model.network, model.metadata.input_shape))
     found = Benchmark(
         network=str(model.source),
         rows=timed(networks, images[0], judged, rounds),

@@ -14,11 +14,14 @@ from framework.data.data_module import DataModule
 from framework.data.statistics import normalize
 from framework.errors import EmberfieldError
 from framework.experiment.artifacts import new_network
-from framework.inspection import multiply_adds, parameter_count, receptive_field
+from framework.inspection import parameter_count
 from framework.inspection.budget import int8_words
-from framework.inspection.coverage import coverage_mask
+from framework.inspection.cost import graph_multiply_adds
+from framework.inspection.coverage import mask_of
 from framework.inspection.effective_field import EffectiveField, effective_field, mirrored
 from framework.inspection.finding import Finding
+from framework.inspection.network import Network
+from framework.inspection.receptive_field import field_of
 from framework.report import evidence
 from framework.report.calibration import reliability, save_calibration
 from framework.report.confusion import save_confusion
@@ -39,13 +42,14 @@ ERF_IMAGES = 16
 class ReportedRun:
     """A run with all that a report is made from.
 
-    `findings` are those of the constraints on its network, `measured` of those on its test. `feature_map` says which
-    one shows where the network looks, or is '' and `no_feature_map` the reason.
+    `followed` is the network as its layers. `findings` are those of the constraints on it, `measured` of those on its
+    test. `feature_map` says which one shows where the network looks, or is '' and `no_feature_map` the reason.
     """
 
     files: RunDirectory
     config: Config
     model: LoadedModel
+    followed: Network
     data: DataModule
     predictions: Predictions
     history: list[EpochMetrics]
@@ -64,9 +68,9 @@ class ReportedRun:
 
 def figures(run: ReportedRun) -> list[tuple[str, str]]:
     """What the report begins with: pairs of a name and a figure."""
-    network, shape, config = run.model.network, run.data.input_shape, run.config
+    network, config = run.followed, run.config
     batch = config.training.batch_size * config.training.accumulate
-    size = "x".join(map(str, dict.fromkeys(receptive_field(network, shape).network.size)))
+    size = "x".join(map(str, dict.fromkeys(field_of(network).network.size)))
     best = best_epoch(run.history)
     chosen = f"{100 * best['val_accuracy']:.2f} % (epoch {best['epoch']})" if best else "none: no images held out"
     declared = (*run.findings, *run.measured)
@@ -77,11 +81,11 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
         *([("test top-5 accuracy", f"{100 * run.predictions.top(5):.2f} %")] if run.data.data.num_classes > 5 else []),
         ("test macro F1", f"{run.predictions.macro_f1:.4f}"),
         ("validation accuracy, on held-out training images", chosen),
-        ("parameters", f"{parameter_count(network):,}"),
-        *int8_words(network, shape),
-        ("multiply-adds of an image", f"{multiply_adds(network, shape):,}"),
+        ("parameters", f"{parameter_count(network.model):,}"),
+        *int8_words(network.graph),
+        ("multiply-adds of an image", f"{graph_multiply_adds(network.graph):,}"),
         *([("receptive field before the global pooling", f"{size} pixels")] if run.feature_map else []),
-        ("input coverage", f"{100 * coverage_mask(network, shape).mean():.4g} % of the pixels"),
+        ("input coverage", f"{100 * mask_of(network).mean():.4g} % of the pixels"),
         ("declared constraints that hold", f"{sum(line.holds for line in declared)} of {len(declared)}"),
         ("trained on", f"{len(run.data.sampler.indices):,} images of {run.data.data.name}"),
         *([("distilled from", distilled)] if teachers else []),
@@ -127,8 +131,7 @@ def save_pictures(folder: Path, run: ReportedRun) -> tuple[int, int]:
         statistics=model.metadata.statistics,
         device=model.device,
     )
-    mask = coverage_mask(model.network, run.data.input_shape)
-    save_field_of_view(folder / evidence.FIELD, mask, effective_fields(run))
+    save_field_of_view(folder / evidence.FIELD, mask_of(run.followed), effective_fields(run))
     return mistakes, explained
 
 
@@ -151,7 +154,7 @@ def effective_fields(run: ReportedRun) -> dict[str, EffectiveField]:
     before = new_network(run.networks, model.metadata).to(model.device)
     images = torch.from_numpy(run.data.data.test_images[:ERF_IMAGES].copy()).to(model.device)
     pixels = normalize(images, model.metadata.statistics)
-    field = receptive_field(before, run.data.input_shape).network
+    field = field_of(run.followed).network
     height, width = (size + 2 * math.ceil(jump) for size, jump in zip(field.size, field.jump, strict=True))
     larger = mirrored(pixels, (height, width))
     compared = {"before training": before, "after training": model.network}

@@ -17,6 +17,7 @@ from framework.experiment.named_data import named_images, require_same_images
 from framework.experiment.report_evidence import ReportedRun, feature_map_of, figures, save_pictures, warnings
 from framework.experiment.run import Run
 from framework.inspection.constraints import check_accuracy
+from framework.inspection.network import follow_network
 from framework.report.evidence import MODEL, Evidence
 from framework.report.page import html_page
 from framework.report.predictions import predict
@@ -102,6 +103,7 @@ def read_run(run: Run, device: str = "auto") -> ReportedRun:
         files=run.directory,
         config=config,
         model=model,
+        followed=follow_network(model.network, module.input_shape),
         data=module,
         predictions=predictions,
         history=list(checkpoint["history"]),

@@ -18,6 +18,8 @@ from framework.experiment.settings import preset_names
 from framework.inspection import parameter_count
 from framework.inspection.budget import int8_budget, int8_json, int8_words
 from framework.inspection.finding import Finding
+from framework.inspection.graph import record
+from framework.inspection.network import follow_network
 from framework.inspection.table import constraint_table, constraint_table_json, layer_table, layer_table_json
 from framework.report.summary import torchsummary_table
 
@@ -50,17 +52,17 @@ def summary(
         network = create_network(
             networks, config.network.arch, config.network.arch_options, num_classes=classes or 10, in_channels=shape[0]
         )
-    findings = find(network, shape, config.constraints)
+    findings, followed = find(network, shape, config.constraints), follow_network(network, shape)
     if as_json:
         tables = {
-            **layer_table_json(network, shape),
-            **int8_json(network, shape),
+            **layer_table_json(followed),
+            **int8_json(followed.graph),
             "constraints": constraint_table_json(findings),
         }
         text = json.dumps({"arch": config.network.arch, **tables}, indent=2)
     else:
-        device = (f"{name}: {figure}" for name, figure in int8_words(network, shape))
-        ours = (layer_table(network, shape), *device, "", constraint_table(findings))
+        device = (f"{name}: {figure}" for name, figure in int8_words(followed.graph))
+        ours = (layer_table(followed), *device, "", constraint_table(findings))
         text = "\n".join((torchsummary_table(network, shape), *ours))
     return text, () if config.constraints.no_constraints else findings
 
@@ -109,7 +111,7 @@ def _architecture(networks: Networks, name: str) -> list[str]:
     with torch.device("meta"):  # counted without making a weight
         network = networks.create(name)
     parameters = f"{parameter_count(network):,} parameters for 10 classes"
-    budget = int8_budget(network, _shape(3, DEFAULT_SIZE))
+    budget = int8_budget(record(network, _shape(3, DEFAULT_SIZE)))
     parameters += f", {budget[0].size:,} bytes as an int8 .tflite" if budget else ""
     types: Mapping[str, str] = networks.option_types(name)
     described = networks.describe(name)

@@ -1,12 +1,10 @@
 """What a device has for a network, flash and memory, as constraints."""
 
-from torch import nn
-
 from framework.config import ConstraintsConfig
 from framework.config.declaration import parse_size
 from framework.inspection.finding import Finding
 from framework.inspection.flash import FORMAT_OF, Flash, flash
-from framework.inspection.graph import Graph, record
+from framework.inspection.graph import Graph
 from framework.inspection.lowering import lower
 from framework.inspection.memory import Memory, memory
 
@@ -41,15 +39,15 @@ def budget_findings(graph: Graph, constraints: ConstraintsConfig) -> tuple[Findi
     return tuple(found)
 
 
-def int8_budget(model: nn.Module, input_shape: tuple[int, int, int]) -> tuple[Flash, Memory] | None:
-    """The .tflite file in int8 and the memory for an image (C, H, W); None where an operation has no rule."""
-    program = lower(record(model, input_shape))
+def int8_budget(graph: Graph) -> tuple[Flash, Memory] | None:
+    """The .tflite file in int8 and the memory for an image; None where an operation has no rule."""
+    program = lower(graph)
     return None if program.unknown else (flash(program), memory(program))
 
 
-def int8_words(model: nn.Module, input_shape: tuple[int, int, int]) -> list[tuple[str, str]]:
+def int8_words(graph: Graph) -> list[tuple[str, str]]:
     """The same in words, as rows of a name and a figure; no rows where they are not known."""
-    if (budget := int8_budget(model, input_shape)) is None:
+    if (budget := int8_budget(graph)) is None:
         return []
     file, used = budget
     return [
@@ -58,8 +56,8 @@ def int8_words(model: nn.Module, input_shape: tuple[int, int, int]) -> list[tupl
     ]
 
 
-def int8_json(model: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, int | None]:
+def int8_json(graph: Graph) -> dict[str, int | None]:
     """The same as plain data: int8_file_bytes, int8_memory_bytes and int8_persistent_bytes, None if not known."""
-    budget = int8_budget(model, input_shape)
+    budget = int8_budget(graph)
     figures = (budget[0].size, budget[1].arena, budget[1].persistent) if budget else (None, None, None)
     return dict(zip(("int8_file_bytes", "int8_memory_bytes", "int8_persistent_bytes"), figures, strict=True))

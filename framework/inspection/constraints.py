@@ -8,7 +8,7 @@ from framework.config import ConstraintsConfig
 from framework.errors import ConstraintError
 from framework.inspection import traits
 from framework.inspection.budget import budget_findings
-from framework.inspection.cost import operation_multiply_adds, parameter_count
+from framework.inspection.cost import graph_multiply_adds, operation_multiply_adds, parameter_count
 from framework.inspection.coverage import mask_of
 from framework.inspection.finding import Finding
 from framework.inspection.graph import Graph, Operation
@@ -42,7 +42,7 @@ def check(model: nn.Module, input_shape: tuple[int, int, int], constraints: Cons
         count = parameter_count(model)
         found.append(Finding("parameters", count, f"at most {most:,}", count <= most, _largest(model), most - count))
     if (most := constraints.max_multiply_adds) is not None:
-        adds = sum(map(operation_multiply_adds, graph.operations))
+        adds = graph_multiply_adds(graph)
         found.append(Finding("multiply-adds", adds, f"at most {most:,}", adds <= most, _costliest(graph), most - adds))
     found += budget_findings(graph, constraints)
     if (least := constraints.min_receptive_field) is not None:

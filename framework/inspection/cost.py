@@ -4,7 +4,7 @@ from math import prod
 
 from torch import nn
 
-from framework.inspection.graph import Operation, record
+from framework.inspection.graph import Graph, Operation, record
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -18,7 +18,12 @@ def multiply_adds(model: nn.Module, input_shape: tuple[int, int, int]) -> int:
     Taps that meet padding count, as is usual; normalisation, activation, pooling and bias do not. Raises
     EmberfieldError for a shape that the model does not accept.
     """
-    return sum(map(operation_multiply_adds, record(model, input_shape).operations))
+    return graph_multiply_adds(record(model, input_shape))
+
+
+def graph_multiply_adds(graph: Graph) -> int:
+    """The same of a network that has been recorded."""
+    return sum(map(operation_multiply_adds, graph.operations))
 
 
 def operation_multiply_adds(operation: Operation) -> int:

@@ -5,13 +5,11 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from torch import nn
-
 from framework.inspection.cost import operation_multiply_adds, parameter_count
-from framework.inspection.coverage import input_coverage
+from framework.inspection.coverage import mask_of
 from framework.inspection.finding import Finding, in_words
-from framework.inspection.network import Layer, follow_network
-from framework.inspection.receptive_field import field_of, receptive_field
+from framework.inspection.network import Layer, Network
+from framework.inspection.receptive_field import field_of
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,13 @@ class LayerRow:
     jump: tuple[float, float] | None
 
 
-def layer_rows(model: nn.Module, input_shape: tuple[int, int, int]) -> tuple[LayerRow, ...]:
-    """The layers in the order in which they run on an image (C, H, W), and the parameters that none of them uses.
+def layer_rows(network: Network) -> tuple[LayerRow, ...]:
+    """The layers in the order in which they run on the image, and the parameters that none of them uses.
 
-    The parameters add up to `parameter_count`. Raises EmberfieldError for a shape that the model does not accept.
+    The parameters add up to `parameter_count`.
     """
-    network = follow_network(model, input_shape)
     fields = field_of(network).layers if network.untracked is None else (None,) * len(network.layers)
-    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    sizes = {name: parameter.numel() for name, parameter in network.model.named_parameters()}
     rows = [
         LayerRow(
             layer=layer.name,
@@ -50,13 +47,13 @@ def layer_rows(model: nn.Module, input_shape: tuple[int, int, int]) -> tuple[Lay
     ]
     if sizes:
         rows.append(LayerRow("not used", (), sum(sizes.values()), 0, None, None))
-    assert sum(row.parameters for row in rows) == parameter_count(model)
+    assert sum(row.parameters for row in rows) == parameter_count(network.model)
     return tuple(rows)
 
 
-def layer_table(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
-    """The layers as text: layer, output, parameters, multiply-adds, receptive field and jump; errors as above."""
-    rows = layer_rows(model, input_shape)
+def layer_table(network: Network) -> str:
+    """The layers as text: layer, output, parameters, multiply-adds, receptive field and jump."""
+    rows = layer_rows(network)
     lines = [("layer", "output", "parameters", "multiply-adds", "receptive field", "jump")]
     for row in rows:
         field, jump = _both(row.receptive_field), _both(row.jump)
@@ -82,20 +79,20 @@ def constraint_table(findings: Sequence[Finding]) -> str:
     return _aligned(constraint_rows(findings), right=frozenset([2, 4]))
 
 
-def layer_table_json(model: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, Any]:
-    """The layers, and the figures of the network, as plain data for the json module; errors as in `layer_rows`.
+def layer_table_json(network: Network) -> dict[str, Any]:
+    """The layers, and the figures of the network, as plain data for the json module.
 
     Keys: layers, parameters, multiply_adds, receptive_field (height, width), receptive_field_method, input_coverage.
     """
-    rows = layer_rows(model, input_shape)
-    field = receptive_field(model, input_shape)
+    rows = layer_rows(network)
+    field = field_of(network)
     return {
         "layers": [asdict(row) for row in rows],
         "parameters": sum(row.parameters for row in rows),
         "multiply_adds": sum(row.multiply_adds for row in rows),
         "receptive_field": list(field.network.size),
         "receptive_field_method": field.method,
-        "input_coverage": input_coverage(model, input_shape),
+        "input_coverage": float(mask_of(network).mean()),
     }
 
 

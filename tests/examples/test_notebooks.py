@@ -1,5 +1,7 @@
 """The notebooks of examples/, executed by a kernel, and an interrupted one."""
 
+import json
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
+from tests.warm_python import warm_python
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 
@@ -17,9 +21,15 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A kernel imports this checkout, as after `pip install`."""
+    """A kernel imports this checkout, as after `pip install`; its Python is that of the tests."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))  # before that of the environment
+    kernel = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    subprocess.run([warm_python(), "-c", ""], check=True)  # its server is ready: a kernel has a minute to start
+    command = [warm_python(), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.write_text(json.dumps({"argv": command, "display_name": "Python", "language": "python"}))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
 
 

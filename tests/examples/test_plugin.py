@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.warm_python import warm_python
+
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "examples" / "plugin"
 SOAK = bool(os.environ.get("EMBERFIELD_SOAK"))
@@ -66,20 +68,19 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "fresh" / "bin"
 
 
-def run(environment: Path, folder: Path, program: str, *arguments: str) -> str:
-    """What a program of the environment prints, started in a folder without a checkout on the path."""
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    variables |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [environment / program, *arguments], cwd=folder, env=variables, capture_output=True, text=True
-    )
+def run(folder: Path, *command: str | Path, **variables: str) -> str:
+    """What a command prints, started in a folder without a checkout on the path."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | variables
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_a_package_of_somebody_else_brings_every_part_of_an_experiment(environment: Path, tmp_path: Path) -> None:
     kills = () if SOAK else ("--preset", "short", "--epochs", "2", "--kills", "1")
-    printed = run(environment, tmp_path, "python", "-c", COMMANDS, *kills)
+    (site,) = environment.parent.glob("lib/python*/site-packages")
+    printed = run(tmp_path, warm_python(), "-c", COMMANDS, *kills, PYTHONPATH=str(site))
     found = json.loads(printed.splitlines()[-1])
     assert all(Path(file).is_relative_to(environment.parent) for file in found["files"])
 
@@ -102,4 +103,4 @@ def test_a_package_of_somebody_else_brings_every_part_of_an_experiment(environme
 
 
 def test_its_command_is_installed(environment: Path, tmp_path: Path) -> None:
-    assert run(environment, tmp_path, "stripe-study", "--help").startswith("Usage: stripe-study")
+    assert run(tmp_path, environment / "stripe-study", "--help").startswith("Usage: stripe-study")

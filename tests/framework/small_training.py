@@ -1,6 +1,7 @@
 """A training small enough for a test: real digits as 1x28x28 grey images, GroupNorm, dropout, no CIFAR anywhere."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,7 @@ DEFAULTS = {
 }
 
 
+@functools.cache
 def grey_digits() -> tuple[np.ndarray, np.ndarray]:
     """Images (1797, 28, 28) with a margin of 2, and their labels."""
     digits = load_digits()

@@ -27,6 +27,7 @@ from framework.checkpoint.comparison import leaves
 from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.manager import checkpoint_paths
 from framework.run.directory import RunDirectory
+from tests.warm_python import warm_python
 
 TRAIN = (
     *("--data", "digits", "--arch", "tests.reliability.networks:small", "--no-constraints"),
@@ -36,14 +37,6 @@ TRAIN = (
 )
 EVERY_STEP = ("--checkpoint-every", "3")
 """A checkpoint for every third step."""
-
-PRELOAD = [
-    *("albumentations", "matplotlib.figure", "matplotlib.backends.backend_agg", "torchsummary", "torchvision"),
-    *("tensorboardX", "sklearn.datasets", "ignite.handlers"),
-    *("recipes.s7_cifar", "framework.experiment.training", "framework.experiment.artifacts"),
-    *("framework.checkpoint.resume", "framework.engine.fit", "framework.run.logs"),
-    *("framework.inspection", "architectures", "tests.reliability.networks"),
-]
 
 
 @dataclass(frozen=True)
@@ -115,7 +108,8 @@ def child(
 def server() -> Any:
     """A context whose processes start in a tenth of a second."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
+    context.set_executable(warm_python())
+    context.set_forkserver_preload(["tests.reliability.ahead"])
     return context
 
 

@@ -1,4 +1,4 @@
-"""What all data sets have in common, the digits, and the whole CIFAR-10 as a folder."""
+"""What all data sets have in common, and the digits."""
 
 import dataclasses
 import subprocess
@@ -12,7 +12,6 @@ from framework.data import registry
 from framework.data.image_data import ImageData, Named
 from framework.data.preprocessing import Preprocessing
 from framework.data.registry import cache_folder, open_named
-from framework.data.statistics import channel_statistics
 from framework.errors import DataError
 
 
@@ -132,15 +131,3 @@ def test_an_installed_package_adds_a_data_set(tmp_path: Path, monkeypatch: pytes
         opened("broken", tmp_path)
     with pytest.raises(DataError, match="'digits' is registered by this program and again by readers:squares"):
         opened("digits", tmp_path)
-
-
-@pytest.mark.cifar10
-def test_the_whole_of_cifar10(cifar10_folder: Path) -> None:
-    data = open_named(cifar10_folder, Preprocessing(32), cache_folder())
-    assert data.train_images.shape == (50_000, 32, 32, 3)
-    assert data.test_images.shape == (10_000, 32, 32, 3)
-    assert np.bincount(data.train_labels).tolist() == [5000] * 10
-    assert np.bincount(data.test_labels).tolist() == [1000] * 10
-    statistics = channel_statistics(data.train_images)
-    assert [round(mean, 4) for mean in statistics.mean] == [0.4914, 0.4822, 0.4465]
-    assert [round(std, 4) for std in statistics.std] == [0.2470, 0.2435, 0.2616]

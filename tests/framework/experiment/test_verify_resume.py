@@ -10,7 +10,7 @@ from tests.warm_python import warm_python
 
 COMMAND = (
     *("-m", "recipes.s7_cifar", "verify-resume", "--data", "digits", "--device", "cpu"),
-    *("--batch-size", "32", "--limit-batches", "20", "--epochs", "2"),
+    *("--batch-size", "32", "--limit-batches", "4", "--epochs", "2"),
 )
 
 

@@ -14,6 +14,7 @@ from benchmarks.micro import disagreements
 from framework.export.formats import FORMATS
 from framework.export.targets import TARGETS, missing_operators
 from framework.inspection.budget import int8_budget
+from framework.inspection.graph import record
 from tests.framework.export import test_devices
 from tests.framework.export.device_references import allocated, int8, reference
 from tests.framework.export.test_formats import images, metadata
@@ -51,7 +52,7 @@ class Branches(nn.Module):
 
 def test_another_network_stays_within_the_bounds() -> None:
     network = Branches().eval()
-    budget = int8_budget(network, (3, 32, 32))
+    budget = int8_budget(record(network, (3, 32, 32)))
     assert budget is not None
     content = int8(network)
     assert budget[0].size == pytest.approx(len(content), rel=0.05)

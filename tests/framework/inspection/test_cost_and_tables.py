@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from framework.config import ConstraintsConfig
 from framework.errors import EmberfieldError
 from framework.inspection import check, multiply_adds, parameter_count
+from framework.inspection.network import follow_network
 from framework.inspection.table import (
     constraint_table,
     constraint_table_json,
@@ -36,7 +37,7 @@ def test_shared_parameters_count_once_and_run_as_often_as_they_run() -> None:
     network = Shared()
     assert parameter_count(network) == 3 * 3 * 9 + 5 * 3 + 7
     assert multiply_adds(network, (3, 8, 8)) == 64 * (3 * 81 + 15)
-    rows = layer_rows(network, (3, 8, 8))
+    rows = layer_rows(follow_network(network, (3, 8, 8)))
     assert [(row.layer, row.parameters) for row in rows] == [
         ("conv", 81),
         ("conv", 0),
@@ -74,7 +75,7 @@ def test_multiply_adds_of_alexnet() -> None:
 
 def test_layer_table() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, (3, 1), 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
-    lines = [line.split() for line in layer_table(network, (3, 9, 9)).splitlines()]
+    lines = [line.split() for line in layer_table(follow_network(network, (3, 9, 9))).splitlines()]
     assert lines == [
         ["layer", "output", "parameters", "multiply-adds", "receptive", "field", "jump"],
         ["0", "4x4x5", "40", "720", "3x1", "2"],
@@ -86,7 +87,7 @@ def test_layer_table() -> None:
 
 def test_json_forms_hold_the_same() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Upsample(scale_factor=2))
-    content = json.loads(json.dumps(layer_table_json(network, (3, 9, 9))))
+    content = json.loads(json.dumps(layer_table_json(follow_network(network, (3, 9, 9)))))
     assert content["layers"][1] == {
         "layer": "1",
         "output": [4, 18, 18],
@@ -114,4 +115,4 @@ def test_constraint_table_has_a_tick_and_a_cross() -> None:
 
 def test_a_layer_table_of_a_network_that_refuses_the_shape() -> None:
     with pytest.raises(EmberfieldError, match="does not run"):
-        layer_table(nn.Conv2d(3, 4, 3), (4, 9, 9))
+        layer_table(follow_network(nn.Conv2d(3, 4, 3), (4, 9, 9)))
