@@ -30,13 +30,21 @@ def lower(graph: Graph) -> Program:
     for operator, width in (("DEQUANTIZE", 4), ("SUB", 4), ("MUL", 4), ("QUANTIZE", 1)):
         pixels = made.add(operator, [pixels], (*shape, width))
     made.at[graph.image.index] = pixels
-    unknown = next((operation for operation in live if operation.target not in _RULES), None)
+    unknown = next((operation for operation in live if not _has_rule(operation)), None)
     for operation in live[: live.index(unknown) if unknown else None]:
         made.layer = operation.layer
         _RULES[operation.target](made, operation)
     last = [value for value in graph.outputs if value.index in made.at]
     outputs = frozenset(made.add("DEQUANTIZE", [made.at[value.index]], (*value.shape, 4)) for value in last)
     return Program(tuple(made.steps), tuple(made.sizes), outputs, unknown)
+
+
+def _has_rule(operation: Operation) -> bool:
+    """An adaptive maximum has one where it is exported as a plain one (framework/export/pooling.py)."""
+    if operation.target == "adaptive_max_pool2d":
+        sizes = zip(operation.inputs[0].shape[-2:], operation.outputs[0].shape[-2:], strict=True)
+        return not any(size % positions for size, positions in sizes)
+    return operation.target in _RULES
 
 
 def _moving(made: Builder, operation: Operation) -> tuple[Value, ...]:
@@ -107,6 +115,9 @@ def pooling(operator: str, made: Builder, operation: Operation) -> None:
     """A window over the map, after a padding of its own where there is one."""
     if averages_all(operation) or (operation.outputs[0].shape[-2:] == (1, 1) and operator == "AVERAGE_POOL_2D"):
         mean(made, operation)
+        return
+    if operation.inputs[0].shape == operation.outputs[0].shape and operation.target == "adaptive_max_pool2d":
+        same(made, operation)
         return
     kernel = per_axis(operation, "kernel_size") if "kernel_size" in operation.arguments else (1, 1)
     tensor = _padded(made, operation, kernel)
@@ -192,7 +203,7 @@ def _rules() -> dict[str, Callable[[Builder, Operation], None]]:
         layer_norm: "native_layer_norm",
         group_norm: "native_group_norm",
         mean: "mean",
-        partial(pooling, "MAX_POOL_2D"): "max_pool2d_with_indices max_pool2d",
+        partial(pooling, "MAX_POOL_2D"): "max_pool2d_with_indices max_pool2d adaptive_max_pool2d",
         partial(pooling, "AVERAGE_POOL_2D"): "avg_pool2d _adaptive_avg_pool2d adaptive_avg_pool2d",
         matrix_product: "mm addmm bmm baddbmm",
         permute: "permute transpose t",
