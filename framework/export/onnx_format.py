@@ -25,8 +25,8 @@ def write_int8_onnx(network: nn.Module, metadata: ModelMetadata, calibration: Im
     """The same in int8, by ONNX Runtime's static quantisation, for uint8 images (N, H, W, C).
 
     Weights are scaled per channel, activations by their range on the `calibration` images (N, H, W, C). Both are
-    unsigned: of signed weights, ONNX Runtime's kernels for x86 add two products in 16 bits, which saturate, unless the
-    processor has VNNI (mlas/lib/x86_64/QgemmU8S8KernelAvx2.S, vpmaddubsw).
+    unsigned: with signed weights ONNX Runtime adds two products in 16 bits, which saturate, on an x86 processor without
+    VNNI (MlasGemmU8S8KernelAvx2; microsoft/onnxruntime issue 14642).
     """
     content = _converted(trace(network, metadata, of_bytes=True), file_metadata(metadata, of_bytes=True))
     with quiet(), tempfile.TemporaryDirectory() as folder:

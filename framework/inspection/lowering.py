@@ -40,7 +40,7 @@ def lower(graph: Graph) -> Program:
 
 
 def _has_rule(operation: Operation) -> bool:
-    """An adaptive maximum has one where it is exported as a plain one (framework/export/pooling.py)."""
+    """An adaptive maximum has one only if its windows are of one size."""
     if operation.target == "adaptive_max_pool2d":
         sizes = zip(operation.inputs[0].shape[-2:], operation.outputs[0].shape[-2:], strict=True)
         return not any(size % positions for size, positions in sizes)
@@ -116,12 +116,17 @@ def pooling(operator: str, made: Builder, operation: Operation) -> None:
     if averages_all(operation) or (operation.outputs[0].shape[-2:] == (1, 1) and operator == "AVERAGE_POOL_2D"):
         mean(made, operation)
         return
-    if operation.inputs[0].shape == operation.outputs[0].shape and operation.target == "adaptive_max_pool2d":
-        same(made, operation)
-        return
     kernel = per_axis(operation, "kernel_size") if "kernel_size" in operation.arguments else (1, 1)
     tensor = _padded(made, operation, kernel)
     _becomes(made, operation, made.add(operator, [tensor], operation.outputs[0].shape))
+
+
+def adaptive_maximum(made: Builder, operation: Operation) -> None:
+    """A window of one size for all; of one position it is nothing to run (framework/export/pooling.py)."""
+    if operation.inputs[0].shape == operation.outputs[0].shape:
+        same(made, operation)
+    else:
+        pooling("MAX_POOL_2D", made, operation)
 
 
 def convolution(made: Builder, operation: Operation) -> None:
@@ -203,8 +208,9 @@ def _rules() -> dict[str, Callable[[Builder, Operation], None]]:
         layer_norm: "native_layer_norm",
         group_norm: "native_group_norm",
         mean: "mean",
-        partial(pooling, "MAX_POOL_2D"): "max_pool2d_with_indices max_pool2d adaptive_max_pool2d",
+        partial(pooling, "MAX_POOL_2D"): "max_pool2d_with_indices max_pool2d",
         partial(pooling, "AVERAGE_POOL_2D"): "avg_pool2d _adaptive_avg_pool2d adaptive_avg_pool2d",
+        adaptive_maximum: "adaptive_max_pool2d",
         matrix_product: "mm addmm bmm baddbmm",
         permute: "permute transpose t",
         parts: "slice split split_with_sizes chunk unbind select as_strided",

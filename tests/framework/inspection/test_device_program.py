@@ -80,6 +80,9 @@ def test_a_map_that_is_read_again_stays() -> None:
         (nn.AdaptiveAvgPool2d(1), [("MEAN", 2)]),
         (nn.AvgPool2d(8), [("MEAN", 2)]),
         (nn.MaxPool2d(2), [("MAX_POOL_2D", 32)]),
+        (nn.AdaptiveMaxPool2d(1), [("MAX_POOL_2D", 2)]),
+        (nn.AdaptiveMaxPool2d((4, None)), [("MAX_POOL_2D", 64)]),
+        (nn.AdaptiveMaxPool2d(8), []),
         (nn.Sequential(nn.Flatten(), nn.Linear(128, 3)), [("RESHAPE", 128), ("FULLY_CONNECTED", 3)]),
     ],
 )
@@ -123,3 +126,8 @@ class Unusual(nn.Module):
 def test_an_operator_without_a_rule_is_named() -> None:
     unknown = lower(record(Unusual(), (2, 8, 8))).unknown
     assert unknown is not None and "i0" in unknown.target
+
+
+def test_adaptive_windows_of_several_sizes_are_named() -> None:
+    unknown = lower(record(nn.AdaptiveMaxPool2d(3), (2, 8, 8))).unknown
+    assert unknown is not None and unknown.target == "adaptive_max_pool2d"
