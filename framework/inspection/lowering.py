@@ -88,13 +88,13 @@ def activation(operator: str, made: Builder, operation: Operation) -> None:
 
 
 def batch_norm(made: Builder, operation: Operation) -> None:
-    """Into the kernel before, or else a product and a sum for each channel."""
+    """Into the kernel before, or else by the mean, the deviation, the weight and the bias of each channel."""
     image = operation.inputs[0]
     if made.maker(image) in PRODUCTS:
         same(made, operation)
         return
     tensor = made.at[image.index]
-    for operator in ("MUL", "ADD"):
+    for operator in ("SUB", "MUL", "MUL", "ADD")[: 4 if isinstance(operation.arguments["weight"], Value) else 2]:
         tensor = made.add(operator, [tensor], image.shape, weights=image.shape[1])
     _becomes(made, operation, tensor)
 
