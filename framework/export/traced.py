@@ -15,6 +15,7 @@ from torch.export import Dim, ExportedProgram
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.statistics import Statistics
 from framework.errors import EmberfieldError
+from framework.export.pooling import fixed_windows
 
 IMAGES, LOGITS = "images", "logits"
 """The names of an exported network's input and output."""
@@ -67,8 +68,9 @@ def trace(network: nn.Module, metadata: ModelMetadata, *, of_bytes: bool = False
 def folded(network: nn.Module, metadata: ModelMetadata, *, of_bytes: bool = False) -> tuple[fx.GraphModule, Tensor]:
     """A network that takes one image's pixels, with each kernel that is made of others as a constant, and an example.
 
-    With `of_bytes` the image is uint8 (1, H, W, C). A runtime for devices would make a mirrored kernel again for every
-    image, and run its convolution on a slow path. Raises EmberfieldError for a network that torch.export cannot trace.
+    A runtime for devices would make a mirrored kernel again for every image, and run its convolution on a slow path.
+    Adaptive max-pooling becomes plain where it can. With `of_bytes` the image is uint8 (1, H, W, C). Raises
+    EmberfieldError for a network that torch.export cannot trace.
     """
     from torch._inductor.constant_folding import constant_fold
 
@@ -77,6 +79,7 @@ def folded(network: nn.Module, metadata: ModelMetadata, *, of_bytes: bool = Fals
     module = export(frozen, example).module(check_guards=False)
     assert isinstance(module, fx.GraphModule)
     constant_fold(module)
+    fixed_windows(module)
     for name, constant in [*module.named_buffers()]:
         if name.startswith("_frozen_param"):  # torchao folds norms into kernels that are parameters
             delattr(module, name)

@@ -30,13 +30,21 @@ def lower(graph: Graph) -> Program:
     for operator, width in (("DEQUANTIZE", 4), ("SUB", 4), ("MUL", 4), ("QUANTIZE", 1)):
         pixels = made.add(operator, [pixels], (*shape, width))
     made.at[graph.image.index] = pixels
-    unknown = next((operation for operation in live if operation.target not in _RULES), None)
+    unknown = next((operation for operation in live if not _has_rule(operation)), None)
     for operation in live[: live.index(unknown) if unknown else None]:
         made.layer = operation.layer
         _RULES[operation.target](made, operation)
     last = [value for value in graph.outputs if value.index in made.at]
     outputs = frozenset(made.add("DEQUANTIZE", [made.at[value.index]], (*value.shape, 4)) for value in last)
     return Program(tuple(made.steps), tuple(made.sizes), outputs, unknown)
+
+
+def _has_rule(operation: Operation) -> bool:
+    """An adaptive maximum has one only if its windows are of one size."""
+    if operation.target == "adaptive_max_pool2d":
+        sizes = zip(operation.inputs[0].shape[-2:], operation.outputs[0].shape[-2:], strict=True)
+        return not any(size % positions for size, positions in sizes)
+    return operation.target in _RULES
 
 
 def _moving(made: Builder, operation: Operation) -> tuple[Value, ...]:
@@ -80,13 +88,13 @@ def activation(operator: str, made: Builder, operation: Operation) -> None:
 
 
 def batch_norm(made: Builder, operation: Operation) -> None:
-    """Into the kernel before, or else a product and a sum for each channel."""
+    """Into the kernel before, or else by the mean, the deviation, the weight and the bias of each channel."""
     image = operation.inputs[0]
     if made.maker(image) in PRODUCTS:
         same(made, operation)
         return
     tensor = made.at[image.index]
-    for operator in ("MUL", "ADD"):
+    for operator in ("SUB", "MUL", "MUL", "ADD")[: 4 if isinstance(operation.arguments["weight"], Value) else 2]:
         tensor = made.add(operator, [tensor], image.shape, weights=image.shape[1])
     _becomes(made, operation, tensor)
 
@@ -111,6 +119,14 @@ def pooling(operator: str, made: Builder, operation: Operation) -> None:
     kernel = per_axis(operation, "kernel_size") if "kernel_size" in operation.arguments else (1, 1)
     tensor = _padded(made, operation, kernel)
     _becomes(made, operation, made.add(operator, [tensor], operation.outputs[0].shape))
+
+
+def adaptive_maximum(made: Builder, operation: Operation) -> None:
+    """A window of one size for all; of one position it is nothing to run (framework/export/pooling.py)."""
+    if operation.inputs[0].shape == operation.outputs[0].shape:
+        same(made, operation)
+    else:
+        pooling("MAX_POOL_2D", made, operation)
 
 
 def convolution(made: Builder, operation: Operation) -> None:
@@ -194,6 +210,7 @@ def _rules() -> dict[str, Callable[[Builder, Operation], None]]:
         mean: "mean",
         partial(pooling, "MAX_POOL_2D"): "max_pool2d_with_indices max_pool2d",
         partial(pooling, "AVERAGE_POOL_2D"): "avg_pool2d _adaptive_avg_pool2d adaptive_avg_pool2d",
+        adaptive_maximum: "adaptive_max_pool2d",
         matrix_product: "mm addmm bmm baddbmm",
         permute: "permute transpose t",
         parts: "slice split split_with_sizes chunk unbind select as_strided",

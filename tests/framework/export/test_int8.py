@@ -80,8 +80,19 @@ def test_onnx_takes_bytes_and_computes_nearly_the_same_in_int8(arch: str) -> Non
     said = session.get_modelmeta().custom_metadata_map
     assert json.loads(said["input"]) == "images: uint8 (N, 32, 32, 3), RGB, from 0 to 255; it normalises them"
     graph = onnx.load_from_string(content).graph
-    assert {len(held.dims) for held in graph.initializer if held.data_type == onnx.TensorProto.INT8} >= {1, 4}
+    kinds = {(held.data_type, len(held.dims)) for held in graph.initializer}
+    assert {(onnx.TensorProto.UINT8, 1), (onnx.TensorProto.UINT8, 4)} <= kinds
+    assert onnx.TensorProto.INT8 not in {kind for kind, _ in kinds}
     assert all(len(held.dims) < 2 for held in graph.initializer if held.data_type == onnx.TensorProto.FLOAT)
+
+
+def test_large_products_do_not_saturate_on_any_processor() -> None:
+    made = small()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.copy_(1 + parameter.abs())
+    content = FORMATS["onnx"].write_int8(made, metadata(), shown())
+    assert error(made, content, "onnx") < 0.05
 
 
 class Reflected(nn.Module):
