@@ -14,17 +14,14 @@ from architectures import PRETRAINED
 from benchmarks.separable import separable_reference
 from benchmarks.tables import markdown_table, publish, results_option
 from framework.checkpoint.loaded_model import LoadedModel
-from framework.export.benchmark import ROUNDS, Prepared, Timed, planes, prepare, timed
+from framework.export.benchmark import ROUNDS, Prepared, Timed, noise, planes, prepare, timed
 from framework.export.formats import FORMATS
 from framework.inspection.cost import multiply_adds
 from framework.run.environment import describe_environment, version_of
-from framework.seeding import calibration_generator
 from recipes.s7_cifar import EXPERIMENT
 
 HEADER = ("network", "runtime", "float32, ms", "int8, ms", "reference, ms", "float32 / reference", "int8 / float32")
 PACKAGES = ("torch", "onnxruntime", "ai-edge-litert", "executorch")
-CALIBRATION_IMAGES = 8
-"""Images of noise: no latency depends on the ranges."""
 
 
 def reference_of(model: LoadedModel, runtimes: Sequence[str]) -> list[Prepared]:
@@ -44,13 +41,12 @@ def reference_of(model: LoadedModel, runtimes: Sequence[str]) -> list[Prepared]:
 def rows(name: str, rounds: int) -> list[tuple[str, ...]]:
     """The table's lines of a published network: medians of the processor time over alternating runs."""
     model = EXPERIMENT.load(name, device="cpu")
-    channels, *size = model.metadata.input_shape
-    noise = calibration_generator(0).integers(0, 256, (CALIBRATION_IMAGES, *size, channels), "uint8")
-    networks, left_out = prepare(model, noise)
+    images = noise(model)
+    networks, left_out = prepare(model, images)
     for line in left_out:
         click.echo(f"{name}: {line}", err=True)
     runtimes = list(dict.fromkeys(network.runtime for network in networks))
-    found = timed([*networks, *reference_of(model, runtimes)], noise[0], None, rounds)
+    found = timed([*networks, *reference_of(model, runtimes)], images[0], None, rounds)
     return [_row(name, [one for one in found if one.runtime == runtime]) for runtime in runtimes]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from architectures.primitives import conv_norm_act
 from framework.inspection.cost import operation_multiply_adds
 from framework.inspection.graph import record
 
@@ -45,7 +46,7 @@ def separable_reference(network: nn.Module, input_shape: tuple[int, int, int], c
     for stage in stages(network, input_shape):
         blocks, width = _fitted(stage, channels, plain=not layers)
         stride = size // stage.size[0]
-        layers += _separable(channels, width, stride) if layers else _activated(channels, width, stride)
+        layers += _separable(channels, width, stride) if layers else [conv_norm_act(channels, width, stride=stride)]
         for _ in range(blocks):
             layers += _separable(width, width, 1)
         channels, size = width, stage.size[0]
@@ -65,10 +66,7 @@ def _fitted(stage: Stage, channels: int, *, plain: bool) -> tuple[int, int]:
     return blocks, min(widths, key=lambda width: abs(multiply_adds(width, blocks) - stage.multiply_adds))
 
 
-def _activated(channels: int, width: int, stride: int, kernel: int = 3, groups: int = 1) -> list[nn.Module]:
-    convolution = nn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return [convolution, nn.BatchNorm2d(width), nn.ReLU()]
-
-
 def _separable(channels: int, width: int, stride: int) -> list[nn.Module]:
-    return _activated(channels, channels, stride, groups=channels) + _activated(channels, width, 1, kernel=1)
+    """Both convolutions are normalised and activated, as in figure 3 there."""
+    depthwise = conv_norm_act(channels, channels, stride=stride, groups=channels)
+    return [depthwise, conv_norm_act(channels, width, kernel=1)]

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from framework.checkpoint.loaded_model import LoadedModel
-from framework.data.image_data import Images, Named
+from framework.data.image_data import Named
 from framework.errors import DataError, SaveError
 from framework.experiment.quantization import chosen_images
-from framework.export.benchmark import ROUNDS, Timed, prepare, timed
+from framework.export.benchmark import ROUNDS, Timed, noise, prepare, timed
 from framework.export.int8 import CALIBRATION_IMAGES, Labelled
 from framework.inspection.budget import int8_budget
 from framework.inspection.graph import record
@@ -21,7 +20,6 @@ from framework.run.environment import describe_environment
 from framework.run.given_path import given_path
 from framework.run.printable import printable
 from framework.run.process_state import isolated
-from framework.seeding import calibration_generator
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
@@ -101,7 +99,7 @@ def benchmark(
     except DataError as error:
         if data is not None or calibration is not None:
             raise
-        images, why = _noise(model), [f"no accuracy, and int8 calibrated on noise: {error}"]
+        images, why = noise(model), [f"no accuracy, and int8 calibrated on noise: {error}"]
     networks, left_out = prepare(model, images)
     budget = int8_budget(record(model.network, model.metadata.input_shape))
     found = Benchmark(
@@ -117,11 +115,6 @@ def benchmark(
         except OSError as error:
             raise SaveError(f"cannot write {file}: {error.strerror}") from error
     return found
-
-
-def _noise(model: LoadedModel) -> Images:
-    channels, *size = model.metadata.input_shape
-    return calibration_generator(0).integers(0, 256, (8, *size, channels), "uint8")
 
 
 def _columns(row: Sequence[str], widths: Sequence[int]) -> Sequence[str]:

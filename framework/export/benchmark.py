@@ -14,6 +14,7 @@ from framework.data.statistics import normalizer
 from framework.errors import DeviceError, EmberfieldError
 from framework.export.formats import FORMATS, Format, require_installed
 from framework.export.int8 import Labelled, int8_content
+from framework.seeding import calibration_generator
 
 ROUNDS = 100
 """Images that each runtime is timed on, unless the user says another number."""
@@ -80,6 +81,12 @@ def _exported(model: LoadedModel, name: str, chosen: Format, precision: str, cal
 def planes(images: Tensor) -> Tensor:
     """uint8 images (N, H, W, C) as an exported network in float32 takes them: (N, C, H, W), from 0 to 1."""
     return (images.permute(0, 3, 1, 2) / 255).contiguous()
+
+
+def noise(model: LoadedModel) -> Images:
+    """Eight images (8, H, W, C) to calibrate by where only latency is asked for, which no range changes."""
+    channels, *size = model.metadata.input_shape
+    return calibration_generator(0).integers(0, 256, (8, *size, channels), "uint8")
 
 
 @torch.no_grad()

@@ -25,8 +25,8 @@ def test_the_reference_costs_what_the_network_costs_at_the_same_map_sizes(arch: 
 
 
 def test_the_reference_is_made_of_separable_blocks() -> None:
-    layers = separable_reference(architectures.create("c1c2c3c40_quick"), SHAPE, 10)
-    first, *others = (layer for layer in layers if isinstance(layer, torch.nn.Conv2d))
+    reference = separable_reference(architectures.create("c1c2c3c40_quick"), SHAPE, 10)
+    first, *others = (layer for layer in reference.modules() if isinstance(layer, torch.nn.Conv2d))
     assert (first.groups, first.kernel_size) == (1, (3, 3))
     for depthwise, pointwise in zip(others[::2], others[1::2], strict=True):
         assert depthwise.groups == depthwise.in_channels == depthwise.out_channels
