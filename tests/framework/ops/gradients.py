@@ -16,6 +16,9 @@ CPU = torch.device("cpu")
 README_TORCH = "2.14.1"
 """The torch version that the README names."""
 
+without_amx = pytest.mark.skipif(
+    torch.cpu._is_amx_tile_supported(), reason="PyTorch has it where the processor has AMX"
+)
 bfloat16_instructions = pytest.mark.skipif(
     not (fast_bfloat16(CPU) and torch.ops.mkldnn._is_mkldnn_bf16_supported()),
     reason="oneDNN has no bfloat16 instructions to use here, with which it is slow or wrong",

@@ -25,6 +25,7 @@ from tests.framework.ops.gradients import (
     targets_of_compiled,
     weight_gradients,
     with_gradients,
+    without_amx,
 )
 from tests.warm_python import warm_python
 
@@ -150,6 +151,7 @@ DILATED = [
 
 
 @bfloat16_instructions
+@without_amx
 @still_needed("conv2d_bfloat16_gradient")
 @pytest.mark.parametrize("layer", DILATED)
 def test_pytorch_alone_has_the_gradient_of_a_dilated_convolution(layer: nn.Conv2d) -> None:
