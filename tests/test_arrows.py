@@ -35,7 +35,7 @@ ROOMS = {
     "checkpoint": BASIS | {"data", "optim", "ops"},
     "engine": BASIS | {"data", "optim", "ops", "losses", "checkpoint", "distributed"},
     "report": BASIS | {"data", "inspection"},
-    "export": BASIS | {"data", "checkpoint"},
+    "export": BASIS | {"data", "checkpoint", "inspection"},
     "experiment": BASIS
     | {"data", "ops", "losses", "checkpoint", "engine", "distributed", "inspection", "report", "export"},
 }

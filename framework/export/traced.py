@@ -15,6 +15,7 @@ from torch.export import Dim, ExportedProgram
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.statistics import Statistics
 from framework.errors import EmberfieldError
+from framework.export.depthwise import divide_kernels
 from framework.export.pooling import fixed_windows
 
 IMAGES, LOGITS = "images", "logits"
@@ -69,8 +70,8 @@ def folded(network: nn.Module, metadata: ModelMetadata, *, of_bytes: bool = Fals
     """A network that takes one image's pixels, with each kernel that is made of others as a constant, and an example.
 
     A runtime for devices would make a mirrored kernel again for every image, and run its convolution on a slow path.
-    Adaptive max-pooling becomes plain where it can. With `of_bytes` the image is uint8 (1, H, W, C). Raises
-    EmberfieldError for a network that torch.export cannot trace.
+    Adaptive max-pooling becomes plain where it can, and large depthwise kernels are divided. With `of_bytes` the image
+    is uint8 (1, H, W, C). Raises EmberfieldError for a network that torch.export cannot trace.
     """
     from torch._inductor.constant_folding import constant_fold
 
@@ -84,6 +85,7 @@ def folded(network: nn.Module, metadata: ModelMetadata, *, of_bytes: bool = Fals
         if name.startswith("_frozen_param"):  # torchao folds norms into kernels that are parameters
             delattr(module, name)
             module.register_parameter(name, nn.Parameter(constant, requires_grad=False))
+    divide_kernels(module)
     module.training = False  # it was traced in evaluation mode, and cannot change it
     return module, example
 

@@ -16,14 +16,15 @@ def budget_findings(graph: Graph, constraints: ConstraintsConfig) -> tuple[Findi
     """The findings on flash and memory; one whose figure is not known does not hold, and says why."""
     if constraints.max_flash is None and constraints.max_ram is None:
         return ()
-    program, found = lower(graph), []
+    format_name, found = FORMAT_OF[constraints.target], list[Finding]()
+    program = lower(graph, divided=format_name != "onnx")
     unknown = program.unknown and f"{program.unknown.layer or 'the model itself'}: {program.unknown.target}"
     if constraints.max_flash is not None:
         most = parse_size(constraints.max_flash)
         if unknown:
             found.append(Finding("int8 file", None, f"at most {most:,} bytes", False, unknown))
         else:
-            file = flash(program, FORMAT_OF[constraints.target])
+            file = flash(program, format_name)
             limit = f"at most {most:,} bytes"
             found.append(Finding("int8 file", file.size, limit, file.size <= most, file.layer, most - file.size))
     if constraints.max_ram is not None:

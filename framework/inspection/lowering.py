@@ -11,6 +11,7 @@ from functools import partial
 from math import prod
 
 from framework.inspection.graph import Graph, Operation, Value
+from framework.inspection.kernel_parts import parts_of, sum_of_parts
 from framework.inspection.lowered_norms import group_norm, layer_norm
 from framework.inspection.program import Builder, Program
 from framework.inspection.reading import averages_all, per_axis, reduced_dims
@@ -21,11 +22,16 @@ PRODUCTS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSP
 _FUSING = PRODUCTS | {"ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D"}
 
 
-def lower(graph: Graph) -> Program:
-    """The program of a recorded network: uint8 pixels are normalised in float32 at first, and the logits float32."""
+def lower(graph: Graph, *, divided: bool = True) -> Program:
+    """The program of a recorded network: uint8 pixels are normalised in float32 at first, and the logits float32.
+
+    Large depthwise kernels are `divided`, as framework/export/depthwise.py does it, or whole, as in a file for ONNX.
+    """
     live = graph.live()
+    normalized = {each.inputs[0].index for each in live if each.target == "native_batch_norm"}
+    dividable = {each.outputs[0].index for each in live if each.target == "convolution" and divided} - normalized
     readers = Counter(value.index for operation in live for value in operation.inputs)
-    made = Builder(readers + Counter(value.index for value in graph.outputs))
+    made = Builder(readers + Counter(value.index for value in graph.outputs), frozenset(dividable))
     pixels, shape = made.tensor(graph.image.shape), graph.image.shape
     for operator, width in (("DEQUANTIZE", 4), ("SUB", 4), ("MUL", 4), ("QUANTIZE", 1)):
         pixels = made.add(operator, [pixels], (*shape, width))
@@ -133,22 +139,20 @@ def convolution(made: Builder, operation: Operation) -> None:
     """A convolution, depthwise where each channel has a group, after a padding of its own where it needs one."""
     image, weight = operation.inputs[:2]
     transposed, output = operation.arguments["transposed"], operation.outputs[0]
-    name = "DEPTHWISE_CONV_2D" if operation.arguments["groups"] == image.shape[1] > 1 else "CONV_2D"
+    depthwise = operation.arguments["groups"] == image.shape[1] > 1
+    name = "TRANSPOSE_CONV" if transposed else "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+    if depthwise and output.index in made.dividable and (parts := parts_of(operation)):
+        _becomes(made, operation, sum_of_parts(made, operation, parts))
+        return
     tensor = made.at[image.index] if transposed else _padded(made, operation, weight.shape[2:])
-    name = "TRANSPOSE_CONV" if transposed else name
     _becomes(made, operation, made.product(name, tensor, weight, output.shape, output.shape[1]))
 
 
 def _padded(made: Builder, operation: Operation, kernel: Sequence[int]) -> int:
     """The input, padded in a step of its own where TensorFlow's 'SAME' is another: it puts the odd pixel last."""
     image = operation.inputs[0]
-    settings = zip(
-        *(
-            per_axis(operation, name, len(kernel), default)
-            for name, default in (("stride", kernel), ("padding", 0), ("dilation", 1))
-        ),
-        strict=True,
-    )
+    names = (("stride", kernel), ("padding", 0), ("dilation", 1))
+    settings = zip(*(per_axis(operation, name, len(kernel), default) for name, default in names), strict=True)
     shape, implied = list(image.shape), True
     for axis, (extent, (stride, padding, dilation)) in enumerate(zip(kernel, settings, strict=True), -len(kernel)):
         overhang = (-(-shape[axis] // stride) - 1) * stride + (extent - 1) * dilation + 1 - shape[axis]

@@ -42,10 +42,12 @@ class Program:
 class Builder:
     """A program in the making: `at` is the tensor in which a value of the graph lies, `layer` whose steps are added.
 
-    `readers` are the numbers of operations that read a value, the network's user included.
+    `readers` are the numbers of operations that read a value, the network's user included. `dividable` are
+    those that a convolution makes whose kernel may be divided.
     """
 
     readers: Counter[int]
+    dividable: frozenset[int]
     layer: str = ""
     at: dict[int, int] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
