@@ -37,7 +37,7 @@ RANGE = ("start", "end", "steps")
 
 
 def find_rate(experiment: "Experiment", out: Path, asked: Mapping[str, Any]) -> RateTest:
-    """Trains at rising rates, and suggests the one at which the loss falls most steeply; `out`, a picture, shows it.
+    """Trains at rising rates, and suggests a tenth of the one with the lowest loss; `out`, a picture, shows it.
 
     `asked` may have 'start', 'end' and 'steps' (see `RateRange`), 'preset' and 'files' as `Experiment.settings` takes
     them, and settings, of which 'data' may be images in memory. Nothing else is kept.

@@ -68,7 +68,7 @@ def find_lr_command(experiment: Experiment) -> click.Command:
     @click.option("--end", type=float, default=10.0, show_default=True, help="the last one")
     @click.option("--steps", type=int, default=100, show_default=True, help="training steps between them")
     def command(out: str, **options: Any) -> None:
-        """Train at rising learning rates, and suggest the one at which the loss falls most steeply."""
+        """Train at rising learning rates, and suggest a tenth of the one at which the loss is lowest."""
         found = experiment.find_lr(out, **given(options))
         click.echo(f"suggested learning rate {found.suggestion:.4g}\n{out}")
 
