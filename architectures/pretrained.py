@@ -33,6 +33,9 @@ PRETRAINED: Mapping[str, Published] = {
     "c1c2c3c40": Published(
         sha256="2b90e89a40c60884e457cb13dd7187db1a463e1ee1bd2e5b0ffddde75e11891e", test_accuracy=0.8893
     ),
+    "c1c2c3c40.device_64k": Published(
+        sha256="f16b2f5ce54267908bb59e6afe1d8f14c57e6b70bf2006f1f485656d28a69cc9", test_accuracy=0.8873
+    ),
     "c1c2c3c40_gated_mirror": Published(
         sha256="7fcd4aa04d4ac928cb910645d3b4a641ce8406fe8fd5f24be92d8815d93ffa4e", test_accuracy=0.9570
     ),
