@@ -23,7 +23,7 @@ from benchmarks.subset import main as write_subset
 from tests.framework.data.toys import SHAPES, shapes, write_tiny_imagenet
 
 PICTURES = Path(__file__).parent / "pictures"
-WIDTHS, TALLEST, LARGEST = (1200, 400), 2400, 200_000
+WIDTHS, TALLEST, LARGEST = (1200, 400), 2400, 100_000
 """Pixels of a window's width, and of a picture's height at most; bytes of a file."""
 
 RESNET = ("--arch-options", '{"widths": [16, 32, 48, 64], "depths": [1, 1, 1, 1]}')
@@ -91,7 +91,7 @@ def take(page: Page, name: str, first: str = "", end: str = "") -> None:
         )
         clip = {"x": 0, "y": top, "width": width, "height": min(bottom - top, TALLEST)}
         image = Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip)))
-        for quality in range(85, 20, -10):
+        for quality in range(75, 20, -5):
             image.save(file := PICTURES / f"{name}-{width}.webp", quality=quality, method=6)
             if file.stat().st_size < LARGEST:
                 break
