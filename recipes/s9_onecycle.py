@@ -3,7 +3,7 @@
     python -m recipes.s9_onecycle --data ../cifar10 --out runs/s9
 
 The rate ends where it began: there is no annihilation. The picture of the search is in the run, lr_finder.png;
-`find-lr` makes it alone. 24 epochs: time and accuracy not measured.
+`find-lr` makes it alone. 24 epochs: time and accuracy not measured; 3 epochs are in RESULTS.md.
 """
 
 from framework.config import (
