@@ -15,9 +15,11 @@ from tests.framework.export.test_formats import images, metadata
 aten = torch.ops.aten
 
 
-def traced(layer: nn.Module, size: int = 12) -> torch.fx.GraphModule:
-    module: Any = torch.export.export(layer.eval(), (torch.zeros(2, 6, size, size),)).module(check_guards=False)
-    return module  # type: ignore[no-any-return]
+IMAGES = torch.randn(2, 6, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def traced(layer: nn.Module) -> Any:
+    return torch.export.export(layer.double().eval(), (IMAGES,)).module(check_guards=False)
 
 
 def kernels(module: torch.fx.GraphModule) -> list[tuple[int, ...]]:
@@ -49,12 +51,20 @@ def test_parts_are_small_and_symmetric_and_have_each_row_once(columns: int) -> N
 )
 def test_a_large_kernel_is_a_sum_of_smaller_ones(settings: dict[str, Any], sizes: list[tuple[int, int]]) -> None:
     torch.manual_seed(0)
-    layer = nn.Conv2d(6, 6, groups=6, **settings).double()
-    x = torch.randn(2, 6, 16, 16, dtype=torch.float64)
-    module: Any = torch.export.export(layer, (x,)).module(check_guards=False)
+    layer = nn.Conv2d(6, 6, groups=6, **settings)
+    module = traced(layer)
     divide_kernels(module)
     assert kernels(module) == sizes
-    torch.testing.assert_close(module(x), layer(x), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(module(IMAGES), layer(IMAGES), rtol=1e-12, atol=1e-12)
+
+
+def test_a_shared_kernel_has_shared_parts() -> None:
+    layer = nn.Conv2d(6, 6, 7, padding=3, groups=6)
+    module = traced(nn.Sequential(layer, layer))
+    before = len([*module.parameters()])
+    divide_kernels(module)
+    assert len(kernels(module)) == 6 and len([*module.parameters()]) == before + 3
+    torch.testing.assert_close(module(IMAGES), layer(layer(IMAGES)), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(
