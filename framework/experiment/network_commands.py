@@ -143,13 +143,14 @@ def _export_int8(
 @click.option("--data", help="where the run's images lie now [default: where they were]")
 @click.option("--calibration", help="images for int8 and accuracy, by name or path [default: what the run held out]")
 @click.option("--rounds", type=click.IntRange(1), default=100, show_default=True, help="images to time each on")
-@click.option("--out", type=FILE, help="a JSON file for the figures")
+@click.option("--out", type=FILE, help="a JSON file for the figures [default: benchmark.json of the run]")
 @click.pass_obj
 def benchmark_command(experiment: Experiment, /, network: str, **given: Any) -> None:
     """Compare PyTorch, ONNX Runtime, LiteRT and ExecuTorch, as far as installed, in float32 and int8.
 
     NETWORK names published weights. The table has the latency of one image on one thread, by median and 95th
     percentile, the size of the exported file, the memory by tflite-micro's plan, and the accuracy on held-out images.
+    The report of a run shows what was measured last.
     """
     from framework.experiment.benchmarking import benchmark
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.manager import checkpoint_paths
+from framework.checkpoint.networks import weights_digest
 from framework.data.data_module import setup
 from framework.data.loader import evaluation_batch_size
 from framework.errors import EmberfieldError, RunDirectoryError
@@ -70,6 +71,8 @@ def write_report(run: Run, out: Path | str | None, *, readme_url: str | None, de
             feature_map=reported.feature_map,
             no_feature_map=reported.no_feature_map,
             history=reported.history,
+            benchmark=read_benchmark(files.benchmark),
+            weights=weights_digest(reported.model.network),
         )
         text = report_text(evidence, experiment.report_sections)
         markdown, page = folder / "report.md", folder / "report.html"
@@ -143,6 +146,22 @@ def read_environment(run: RunDirectory) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RunDirectoryError(f"{run.environment} cannot be read: {error}") from error
     raise RunDirectoryError(f"{run.environment} does not list the network's code: the run is of an older version")
+
+
+def read_benchmark(path: Path) -> dict[str, Any] | None:
+    """What `benchmark` kept in a run, None if it was not called; RunDirectoryError for anything else."""
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunDirectoryError(f"{path} cannot be read: {error}; call `benchmark` again") from error
+    if (
+        not isinstance(found, dict)
+        or not {"weights_sha256", "judged", "rows", "left_out", "environment"} <= found.keys()
+    ):
+        raise RunDirectoryError(f"{path} cannot be read: it holds no figures of `benchmark`; call that again")
+    return found
 
 
 def read_source(run: RunDirectory, listed: list[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from framework.inspection.finding import Finding
 from framework.report.predictions import Predictions
@@ -24,7 +25,8 @@ class Evidence:
     `figures` are pairs of what and how much; `warnings` what a reader has to know before believing them. `source`
     are the network's files, `model` the same in one, or '' and `in_files_because` says why. `mistakes` and `explained`
     are the numbers of images in the two galleries; `feature_map` says where the latter's explanation is taken from, or
-    is '' and `no_feature_map` says why. `history` are the metrics of each epoch.
+    is '' and `no_feature_map` says why. `history` are the metrics of each epoch. `benchmark` is what that command kept,
+    None if it was not called, and `weights` the digest of the weights that the report is about.
     """
 
     title: str
@@ -45,3 +47,5 @@ class Evidence:
     feature_map: str
     no_feature_map: str
     history: Sequence[EpochMetrics]
+    benchmark: Mapping[str, Any] | None
+    weights: str

@@ -21,6 +21,7 @@ from framework.report.evidence import (
     SAMPLES,
     Evidence,
 )
+from framework.report.latency import latency
 from framework.report.markdown import code, escape, picture, table
 
 METRICS = {
@@ -153,6 +154,7 @@ SECTIONS: Mapping[str, Section] = {
     "calibration": calibration,
     "mistakes": mistakes,
     "field_of_view": field_of_view,
+    "latency": latency,
     "command": lambda evidence: [code(evidence.command, "sh")],
 }
 """The sections, by the names that a recipe gives them; `command` trains the same again, where the report was made."""
@@ -184,6 +186,7 @@ def report_text(evidence: Evidence, headings: Mapping[str, str | Section] | None
         "Calibration": "calibration",
         "Mistakes": "mistakes",
         "What the network sees": "field_of_view",
+        **({"Latency and size in each runtime": "latency"} if evidence.benchmark else {}),
     }
     linked = {"The README": "readme"} if evidence.readme_url else {}
     shown: dict[str, str | Section] = {

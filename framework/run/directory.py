@@ -49,6 +49,7 @@ class RunDirectory:
         self.best = path / "best.pt"  # the weights with the best validation accuracy
         self.weights = path / "weights.safetensors"  # the reported weights, for other programs
         self.results = path / "results.json"  # the figures of a finished run
+        self.benchmark = path / "benchmark.json"  # latency, size and memory, by the command `benchmark`
 
     def teacher(self, number: int) -> Path:
         """A copy of a teacher network, the first being number 1: a resume reads these."""

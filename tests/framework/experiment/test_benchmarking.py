@@ -1,13 +1,18 @@
 """The command `benchmark`, in the runtimes of the default environment; test_devices has the others."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
+from framework.errors import RunDirectoryError
 from framework.experiment.benchmarking import benchmark
+from framework.experiment.reporting import read_benchmark
 from framework.export.benchmark import Prepared, timed
 from framework.export.int8 import Labelled
 from recipes.s7_cifar import EXPERIMENT
@@ -28,6 +33,33 @@ def test_a_run_is_timed_and_judged_by_what_it_held_out(finished: tuple[Path, str
     assert int8["bytes"] < exported["bytes"] / 2 and 0 <= int8["accuracy"] <= 1
     assert all(0 < row["median_ms"] <= row["p95_ms"] and row["cpu_ms"] > 0 for row in by_name.values())
     assert torch.get_num_threads() == threads
+
+
+def test_the_report_of_a_run_shows_what_was_measured_last(finished: tuple[Path, str], tmp_path: Path) -> None:
+    out = tmp_path / "copied"
+    shutil.copytree(finished[0], out)
+    assert run("benchmark", out, "--rounds", "1").exit_code == 0
+    found = json.loads((out / "benchmark.json").read_text())
+    assert run("report", out).exit_code == 0
+    text = (out / "report" / "report.md").read_text()
+    shown = re.findall(r"^\| (PyTorch|ONNX Runtime) \| (float32|int8) \| +([\d.]+) \|", text, re.MULTILINE)
+    assert shown == [(row["runtime"], row["precision"], f"{row['median_ms']:.3f}") for row in found["rows"]]
+    assert "of the images that copied held out of digits" in text
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "{"])
+def test_a_file_that_is_not_its_own_is_named(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "benchmark.json"
+    assert read_benchmark(file) is None
+    file.write_text(content)
+    with pytest.raises(RunDirectoryError, match=f"{re.escape(str(file))} cannot be read: .*again"):
+        read_benchmark(file)
+
+
+def test_figures_that_cannot_be_kept_are_shown(finished: tuple[Path, str], tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    result = run("benchmark", finished[0], "--rounds", "1", "--out", tmp_path / "folder.json")
+    assert result.exit_code == 9 and "cannot write" in result.stderr and "PyTorch  " in result.stderr
 
 
 def test_without_images_there_is_no_accuracy_and_the_reason_is_said() -> None:

@@ -36,7 +36,22 @@ EVIDENCE = Evidence(
     feature_map="the last feature map",
     no_feature_map="",
     history=[metrics(1)],
+    benchmark=None,
+    weights="c0ffee",
 )
+
+
+ROW = {"runtime": "LiteRT", "precision": "int8", "median_ms": 1.25, "p95_ms": 1.5, "cpu_ms": 1.2}
+BENCHMARK = {
+    "weights_sha256": "c0ffee",
+    "judged": "9 of_mine",
+    "left_out": ["ExecuTorch: not installed"],
+    "rows": [
+        ROW | {"bytes": 12345, "memory_bytes": 6789, "accuracy": 0.5},
+        ROW | {"bytes": None, "memory_bytes": None, "accuracy": None},
+    ],
+    "environment": {"cpu": None},
+}
 
 
 def headings(text: str) -> list[str]:
@@ -107,3 +122,15 @@ def test_the_table_of_epochs_is_short_evenly_spread_and_ends_with_the_last() -> 
     rows = [int(number) for number in re.findall(r"^\| (\d+) \| [\d.]+ \| 25.00% \|", text, re.MULTILINE)]
     assert len(rows) == EPOCHS and rows[-1] == 100
     assert {late - early for early, late in zip(rows, rows[1:], strict=False)} == {2, 3}
+
+
+def test_latency_is_shown_where_it_was_measured_of_these_weights() -> None:
+    heading = "Latency and size in each runtime"
+    assert heading not in headings(report_text(EVIDENCE))
+    text = report_text(replace(EVIDENCE, benchmark=BENCHMARK))
+    assert headings(text).index(heading) == headings(text).index("What the network sees") + 1
+    assert "| LiteRT | int8 | 1.250 | 1.500 | 1.200 | 12,345 | 6,789 | 50.00 % |" in text
+    assert "| LiteRT | int8 | 1.250 | 1.500 | 1.200 |  |  |  |" in text
+    assert "Accuracy is on 9 of\\_mine." in text and "\n\nExecuTorch: not installed.\n\n" in text
+    stale = report_text(replace(EVIDENCE, benchmark=BENCHMARK | {"weights_sha256": "decaf"}))
+    assert "`benchmark` measured other weights than these" in stale and "LiteRT" not in stale
