@@ -24,9 +24,10 @@ def write_onnx(network: nn.Module, metadata: ModelMetadata) -> bytes:
 def write_int8_onnx(network: nn.Module, metadata: ModelMetadata, calibration: Images) -> bytes:
     """The same in int8, by ONNX Runtime's static quantisation, for uint8 images (N, H, W, C).
 
-    Weights are scaled per channel, activations by their range on the `calibration` images (N, H, W, C). Both are
-    unsigned: with signed weights ONNX Runtime adds two products in 16 bits, which saturate, on an x86 processor without
-    VNNI (MlasGemmU8S8KernelAvx2; microsoft/onnxruntime issue 14642).
+    Weights are scaled per channel, to signed numbers of 7 bits; activations, unsigned, by their range on the
+    `calibration` images (N, H, W, C). On an x86 processor without VNNI, ONNX Runtime adds two products in 16 bits,
+    which 8 bits would saturate (MlasGemmU8S8KernelAvx2; microsoft/onnxruntime issue 14642); unsigned weights would not,
+    but have no code for VNNI.
     """
     content = _converted(trace(network, metadata, of_bytes=True), file_metadata(metadata, of_bytes=True))
     with quiet(), tempfile.TemporaryDirectory() as folder:
@@ -39,8 +40,8 @@ def write_int8_onnx(network: nn.Module, metadata: ModelMetadata, calibration: Im
         source.write_bytes(content)
         try:
             quant_pre_process(source, source, skip_symbolic_shape=True)  # or a kernel made of another stays in float
-            unsigned = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QUInt8}
-            quantize_static(source, target, reader, per_channel=True, **unsigned)
+            types = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8, "reduce_range": True}
+            quantize_static(source, target, reader, per_channel=True, **types)
             return target.read_bytes()
         except Exception as error:  # a network of someone else's can hold anything
             raise cannot("quantised for ONNX", error) from error
