@@ -23,7 +23,7 @@ from framework.errors import DeviceError
 from framework.export.executorch_format import read_executorch, write_executorch, write_int8_executorch
 from framework.export.litert import read_litert, write_int8_litert, write_litert
 from framework.export.onnx_format import read_onnx, write_int8_onnx, write_onnx
-from framework.export.traced import file_metadata, trace
+from framework.export.traced import file_metadata, quiet, trace
 from framework.run.atomic import write_bytes
 
 
@@ -65,7 +65,8 @@ def write_torch(network: nn.Module, metadata: ModelMetadata) -> bytes:
 
 def read_torch(content: bytes) -> Callable[[Tensor], Tensor]:
     """The network of a .pt2 file, on the CPU."""
-    return cast(Callable[[Tensor], Tensor], torch.export.load(io.BytesIO(content)).module())
+    with quiet():  # torch 2.11 warns of a buffer of its own
+        return cast(Callable[[Tensor], Tensor], torch.export.load(io.BytesIO(content)).module())
 
 
 FORMATS = {

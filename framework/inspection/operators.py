@@ -110,7 +110,7 @@ _RULES: dict[str, Callable[[Operation, Layouts], Result]] = {
 _ELEMENTWISE = frozenset(
     {
         *("alias", "clone", "copy", "detach", "expand", "_to_copy", "lift_fresh", "hardswish", "hardsigmoid"),
-        *("log_sigmoid_forward", "_prelu_kernel", "rrelu_with_noise", "celu", "selu", "mish"),
+        *("log_sigmoid_forward", "_prelu_kernel", "rrelu_with_noise", "celu", "selu", "mish", "leaky_relu"),
     }
 )
 
