@@ -150,7 +150,7 @@ def test_the_wheel_leaves_an_older_torch_and_numpy_as_they_are(wheel: zipfile.Zi
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
     site = next((tmp_path / "venv" / "lib").glob("python*/site-packages"))
-    oldest = {"torch": "2.11.0", "numpy": "1.26.4", "torchvision": "0.26.0"}
+    oldest = {"torch": "2.10.0", "numpy": "1.26.4", "torchvision": "0.25.0"}
     for name in PACKAGES:
         version = oldest.get(name, importlib.metadata.version(name))
         folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
@@ -164,10 +164,10 @@ def test_the_wheel_leaves_an_older_torch_and_numpy_as_they_are(wheel: zipfile.Zi
     subprocess.run([*pip, wheel.filename], check=True, capture_output=True)
     after = sorted(path.name for path in site.glob("*.dist-info"))
     assert set(after) - set(before) == {"emberfield-0.1.0.dist-info"} and set(before) <= set(after)
-    shutil.rmtree(site / "torch-2.11.0.dist-info")
-    too_old = site / "torch-2.10.0.dist-info"
+    shutil.rmtree(site / "torch-2.10.0.dist-info")
+    too_old = site / "torch-2.9.1.dist-info"
     too_old.mkdir()
-    (too_old / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.10.0\n")
+    (too_old / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.9.1\n")
     refused = subprocess.run([*pip, "--force-reinstall", "--no-deps", wheel.filename], capture_output=True, check=False)
     checked = subprocess.run([*pip[:5], "check"], capture_output=True, text=True, check=False)
     assert refused.returncode == 0 and "torch" in checked.stdout  # the control
