@@ -1,5 +1,6 @@
 """From a checkpoint, a run directory or published weights back to a network."""
 
+import hashlib
 import re
 import shlex
 from collections.abc import Collection, Sequence
@@ -28,6 +29,14 @@ class LoadedModel:
     metadata: ModelMetadata
     device: torch.device
     source: Path
+
+    def weights_sha256(self) -> str:
+        """The SHA-256 of its parameters and buffers with their names, as hexadecimal digits."""
+        digest = hashlib.sha256()
+        for name, tensor in self.network.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
 
 
 def find_checkpoint(path: Path) -> Path:

@@ -1,6 +1,5 @@
 """What this framework asks of a collection of networks; the package `architectures` meets it."""
 
-import hashlib
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -63,12 +62,3 @@ def place(network: nn.Module, device: torch.device) -> nn.Module:
     if all(tensor.dim() != 5 for tensor in itertools.chain(network.parameters(), network.buffers())):
         network.to(memory_format=torch.channels_last)
     return network
-
-
-def weights_digest(network: nn.Module) -> str:
-    """The SHA-256 of a network's parameters and buffers, with their names, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from framework.checkpoint.networks import weights_digest
 from framework.data.image_data import Named
 from framework.errors import DataError, SaveError
 from framework.experiment.quantization import chosen_images
@@ -98,7 +97,7 @@ def benchmark(
     budget = int8_budget(record(model.network, model.metadata.input_shape))
     found = Benchmark(
         network=str(model.source),
-        weights=weights_digest(model.network),
+        weights=model.weights_sha256(),
         rows=timed(networks, images[0], judged, rounds),
         memory=budget[1].arena if budget else None,
         judged=f"{len(judged.labels):,} of {judged.name}" if judged else None,

@@ -9,7 +9,6 @@ from typing import Any
 
 from framework.checkpoint.file_format import load_checkpoint
 from framework.checkpoint.manager import checkpoint_paths
-from framework.checkpoint.networks import weights_digest
 from framework.data.data_module import setup
 from framework.data.loader import evaluation_batch_size
 from framework.errors import EmberfieldError, RunDirectoryError
@@ -20,6 +19,7 @@ from framework.experiment.run import Run
 from framework.inspection.constraints import check_accuracy
 from framework.inspection.network import follow_network
 from framework.report.evidence import MODEL, Evidence
+from framework.report.latency import checked_figures
 from framework.report.page import html_page
 from framework.report.predictions import predict
 from framework.report.provenance import provenance
@@ -72,7 +72,7 @@ def write_report(run: Run, out: Path | str | None, *, readme_url: str | None, de
             no_feature_map=reported.no_feature_map,
             history=reported.history,
             benchmark=read_benchmark(files.benchmark),
-            weights=weights_digest(reported.model.network),
+            weights=reported.model.weights_sha256(),
         )
         text = report_text(evidence, experiment.report_sections)
         markdown, page = folder / "report.md", folder / "report.html"
@@ -153,15 +153,9 @@ def read_benchmark(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return checked_figures(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise RunDirectoryError(f"{path} cannot be read: {error}; call `benchmark` again") from error
-    if (
-        not isinstance(found, dict)
-        or not {"weights_sha256", "judged", "rows", "left_out", "environment"} <= found.keys()
-    ):
-        raise RunDirectoryError(f"{path} cannot be read: it holds no figures of `benchmark`; call that again")
-    return found
 
 
 def read_source(run: RunDirectory, listed: list[str]) -> dict[str, str]:

@@ -25,6 +25,19 @@ def latency_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     ]
 
 
+def checked_figures(found: Any) -> dict[str, Any]:
+    """What `Benchmark.as_json` made, as it was read from a file. Raises ValueError for anything else."""
+    try:
+        latency_rows(found["rows"])
+        texts = [found["weights_sha256"], found["judged"] or "", found["environment"]["cpu"] or "", *found["left_out"]]
+        texts += [row[name] for row in found["rows"] for name in HEADER[:2]]
+    except (LookupError, TypeError, ValueError) as error:
+        raise ValueError("it holds no figures of `benchmark`") from error
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("it holds no figures of `benchmark`")
+    return dict(found)
+
+
 def latency(evidence: Evidence) -> Sequence[str]:
     """What `benchmark` measured. Figures of other weights, as of a run that went on since, are not shown."""
     found = evidence.benchmark

@@ -47,13 +47,19 @@ def test_the_report_of_a_run_shows_what_was_measured_last(finished: tuple[Path, 
     assert "of the images that copied held out of digits" in text
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "{"])
+KEPT = {"weights_sha256": "", "judged": None, "rows": [], "left_out": [], "environment": {"cpu": None}}
+ALTERED = ({"rows": [{"runtime": "LiteRT"}]}, {"rows": 1}, {"judged": 7}, {"environment": []}, {"left_out": [1]})
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "{", *(json.dumps(KEPT | altered) for altered in ALTERED)])
 def test_a_file_that_is_not_its_own_is_named(content: str, tmp_path: Path) -> None:
     file = tmp_path / "benchmark.json"
     assert read_benchmark(file) is None
     file.write_text(content)
     with pytest.raises(RunDirectoryError, match=f"{re.escape(str(file))} cannot be read: .*again"):
         read_benchmark(file)
+    file.write_text(json.dumps(KEPT))
+    assert read_benchmark(file) == KEPT  # the control
 
 
 def test_figures_that_cannot_be_kept_are_shown(finished: tuple[Path, str], tmp_path: Path) -> None:
