@@ -29,15 +29,16 @@ def c1c2c3c40_gated_mirror(
     norm: Norm = LayerNorm2d,
     act: Activation = nn.SiLU,
 ) -> nn.Module:
-    """Gated residual blocks in C1 and C2; C3 and C4 are one strided depthwise convolution each.
+    """Gated residual blocks in C1, C2 and, on request, C3; C3 and C4 each begin with a strided depthwise convolution.
 
-    Images (N, in_channels, H, W) to logits (N, num_classes). `widths` and `depths` are the channels and the residual
-    blocks of C1 and C2, `kernels` and `dilations` those of every `GatedResidual`. Raises ArchitectureError for a wrong
-    number of widths or depths, and as `GatedResidual` and `reflection_equivariant` do.
+    Images (N, in_channels, H, W) to logits (N, num_classes). `widths` are the channels of C1 and C2, `depths` the
+    residual blocks of C1, C2 and, where there is a third number, C3. `kernels` and `dilations` are those of every
+    `GatedResidual`. Raises ArchitectureError for a wrong number of widths or depths, and as `GatedResidual` and
+    `reflection_equivariant` do.
     """
     check_widths(widths, blocks=2)
-    check_depths(depths, blocks=2)
-    c1, c2 = widths
+    check_depths(depths, blocks=2 if len(depths) < 3 else 3)
+    (c1, c2), (depth1, depth2, depth3) = widths, (*depths, 0)[:3]
 
     def block(first: dict[str, nn.Module], channels: int, depth: int) -> nn.Sequential:
         layers = OrderedDict(first)
@@ -47,12 +48,16 @@ def c1c2c3c40_gated_mirror(
 
     stem = conv_norm_act(in_channels, c1, norm=norm, act=None)
     down = separable_conv_norm_act(c1, c2, stride=2, norm=norm, act=None)
+
+    def shrink(act: Activation | None) -> dict[str, nn.Module]:
+        return dict(conv_norm_act(c2, c2, stride=2, groups=c2, norm=norm, act=act).named_children())
+
     network = nn.Sequential(
         OrderedDict(
-            c1=block({"stem": stem}, c1, depths[0]),
-            c2=block({"down": down}, c2, depths[1]),
-            c3=conv_norm_act(c2, c2, stride=2, groups=c2, norm=norm, act=None),
-            c4=conv_norm_act(c2, c2, stride=2, groups=c2, norm=norm, act=act),
+            c1=block({"stem": stem}, c1, depth1),
+            c2=block({"down": down}, c2, depth2),
+            c3=block(shrink(None), c2, depth3),
+            c4=nn.Sequential(OrderedDict(shrink(act))),
             head=pooled_head(c2, num_classes),
         )
     )

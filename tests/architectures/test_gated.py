@@ -126,12 +126,24 @@ def test_each_pixel_is_normalised_over_its_channels() -> None:
     torch.testing.assert_close(out.mean(1), torch.zeros(2, 8, 8, dtype=torch.float64), atol=1e-6, rtol=0)
 
 
+def test_blocks_of_c3_are_at_a_quarter_of_the_resolution() -> None:
+    shapes = {}
+    network = create("c1c2c3c40_gated_mirror", widths=(8, 16), depths=(1, 1, 2))
+    for name, module in network.named_modules():
+        if isinstance(module, GatedResidual):
+            module.register_forward_hook(lambda _, x, y, name=name: shapes.update({name: tuple(y.shape)}))
+    network(features(2, 3, 32, 32).float())
+    expected = {"c1.gated1": (2, 8, 32, 32), "c2.gated1": (2, 16, 16, 16)}
+    assert shapes == expected | dict.fromkeys(("c3.gated1", "c3.gated2"), (2, 16, 8, 8))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"widths": (48,)}, "widths [48]: valid are 2 positive numbers, for C1 to C2"),
         ({"widths": (48, 0)}, "widths [48, 0]"),
-        ({"depths": (1, 2, 3)}, "depths [1, 2, 3]: valid are 2 numbers from 0 to 100"),
+        ({"depths": (1,)}, "depths [1]: valid are 2 numbers from 0 to 100"),
+        ({"depths": (1, 2, 3, 4)}, "depths [1, 2, 3, 4]: valid are 3 numbers from 0 to 100"),
         ({"depths": (-1, 2)}, "depths [-1, 2]"),
         ({"kernels": (3, 3)}, "kernels [3, 3], dilations [1, 1, 3]: valid are as many of each"),
         ({"kernels": (3, 4, 7)}, "kernels [3, 4, 7]: valid are odd numbers"),
