@@ -117,6 +117,7 @@ def _padded(images: Tensor, *sides: int) -> Tensor:
     """Images (N, C, H, W) with so many zeros added at the left, right, top and bottom."""
     if images.element_size() != 2 or images.shape[1] % 2:
         return F.pad(images, sides)
-    # Two channels of 16 bits as one of 32: torch.compile pads 16 bits one by one.
-    pairs = images.permute(0, 2, 3, 1).contiguous().view(torch.float32)
+    # Two channels of 16 bits as one of 32: torch.compile pads 16 bits one by one. Flattened, for one pixel's strides.
+    number, channels, height, width = images.shape
+    pairs = images.permute(0, 2, 3, 1).flatten().view(torch.float32).view(number, height, width, channels // 2)
     return F.pad(pairs, (0, 0, *sides)).view(images.dtype).permute(0, 3, 1, 2)

@@ -67,6 +67,19 @@ def test_bfloat16_is_as_near_to_the_exact_gradients_as_torch(
         assert (mine - true).norm() < min(1.1 * (other - true).norm() + 1e-3 * true.norm(), 0.01 * true.norm())
 
 
+@bfloat16_instructions
+@pytest.mark.parametrize("side", [(1, 1), (1, 3), (2, 1)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("kernel", [5, 7])
+def test_images_of_one_row_or_pixel_have_the_exact_gradients_in_bfloat16(
+    side: tuple[int, int], layout: torch.memory_format, kernel: int
+) -> None:
+    # maps of 1x1 lie in memory both ways at once
+    images, kernels = drawn(2, 4, *side).contiguous(memory_format=layout), drawn(4, 1, kernel, kernel, seed=1)
+    found = own(images.bfloat16(), kernels.bfloat16(), 1, kernel // 2, 1)
+    assert error(found, torchs(images, kernels, 1, kernel // 2, 1)) < 0.01
+
+
 def test_large_dilated_kernels_have_the_exact_gradients_where_torchs_are_none() -> None:
     # 12 feature maps of 32x32 in bfloat16 and channels_last: torch 2.14.1 gives NaN for the gradient by the kernels
     images, kernels = drawn(8, 12, 32, 32).contiguous(memory_format=torch.channels_last), drawn(12, 1, 7, 7, seed=1)
