@@ -6,6 +6,7 @@ from architectures import (  # noqa: F401 - imported to be registered
     c1c2c3c40_gated_mirror,
     c1c2c3c40_mirror,
     c1c2c3c40_reference,
+    c1c2c3c40_whitened,
     davidnet,
     model_libraries,
     resnet,

@@ -92,16 +92,17 @@ def pooled_head(channels: int, num_classes: int, head: Head = "fc") -> nn.Sequen
     return nn.Sequential(layers)
 
 
-def check_widths(widths: Sequence[int], blocks: int) -> None:
-    """Raises ArchitectureError unless there is a positive number of channels for each of the blocks."""
+def check_widths(widths: Sequence[int], blocks: int, first: int = 1) -> None:
+    """Raises ArchitectureError unless there is a positive number of channels for each block from the `first`."""
     if len(widths) != blocks or min(widths) < 1:
-        raise ArchitectureError(f"widths {list(widths)}: valid are {blocks} positive numbers, for C1 to C{blocks}")
+        valid = f"{blocks} positive numbers, for C{first} to C{first + blocks - 1}"
+        raise ArchitectureError(f"widths {list(widths)}: valid are {valid}")
 
 
-def check_depths(depths: Sequence[int], blocks: int) -> None:
-    """Raises ArchitectureError unless there is a number from 0 to MAX_DEPTH for each of the blocks."""
+def check_depths(depths: Sequence[int], blocks: int, first: int = 1) -> None:
+    """Raises ArchitectureError unless there is a number from 0 to MAX_DEPTH for each block from the `first`."""
     if len(depths) != blocks or min(depths) < 0 or max(depths) > MAX_DEPTH:
-        valid = f"{blocks} numbers from 0 to {MAX_DEPTH}, for C1 to C{blocks}"
+        valid = f"{blocks} numbers from 0 to {MAX_DEPTH}, for C{first} to C{first + blocks - 1}"
         raise ArchitectureError(f"depths {list(depths)}: valid are {valid}")
 
 

@@ -1,19 +1,11 @@
-"""The network of airbench96: counts, whitening, and an initialisation that passes its input on."""
+"""The network of airbench96: counts, and an initialisation that passes its input on."""
 
 import pytest
 import torch
 from torch import nn
 
 from architectures import ArchitectureError, create
-from architectures.airbench96 import ConvGroup, WhiteningConv2d, dirac_conv
-
-
-def correlated(images: int, channels: int = 3, size: int = 12) -> torch.Tensor:
-    """Images (N, C, H, W) of smooth noise, whose neighbouring pixels and channels are alike, of zero mean."""
-    draw = torch.Generator().manual_seed(0)
-    noise = torch.randn(images, channels, size, size, generator=draw)
-    smooth = noise + 0.5 * noise.roll(1, 2) + 0.5 * noise.roll(1, 3) + 0.5 * noise.roll(1, 1)
-    return smooth - smooth.mean()
+from architectures.airbench96 import ConvGroup, dirac_conv
 
 
 def test_shape_and_parameters() -> None:
@@ -26,21 +18,6 @@ def test_shape_and_parameters() -> None:
     assert small(torch.randn(2, 1, 28, 28)).shape == (2, 3)
     with pytest.raises(ArchitectureError, match="3 positive numbers"):
         create("airbench96", widths=[8, 8])
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_whitened_patches_have_the_identity_for_their_second_moments(channels: int) -> None:
-    images = correlated(1200, channels)
-    conv = WhiteningConv2d(channels)
-    before = conv(images).transpose(0, 1).flatten(1)
-    conv.initialize_from_images(images, eps=0.0)
-    half = 4 * channels
-    outputs = conv(images).transpose(0, 1).flatten(1)
-    whole = outputs[:half] @ outputs[:half].T / outputs.shape[1]
-    torch.testing.assert_close(whole, torch.eye(half), atol=1e-3, rtol=0)
-    torch.testing.assert_close(outputs[half:], -outputs[:half])
-    assert (before[:half] @ before[:half].T / before.shape[1] - torch.eye(half)).abs().max() > 0.1
-    assert not conv.weight.requires_grad
 
 
 def test_convolutions_begin_by_passing_their_input_on() -> None:

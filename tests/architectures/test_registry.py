@@ -27,7 +27,9 @@ def test_a_registered_network_is_created_by_its_name() -> None:
 
 
 def test_ours_are_registered() -> None:
-    family = {f"c1c2c3c40{form}" for form in ("", "_maxpool", "_dilated", "_reference", "_quick", "_mirror")}
+    family = {
+        f"c1c2c3c40{form}" for form in ("", "_maxpool", "_dilated", "_reference", "_quick", "_whitened", "_mirror")
+    }
     gated = {"c1c2c3c40_gated_mirror", "c1c2c3c40_gated_mirror_small"}
     assert {name for name in names() if name.startswith("c1c2c3c40")} == family | gated
 
