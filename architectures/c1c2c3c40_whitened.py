@@ -1,7 +1,7 @@
 """The family behind a frozen whitening: for the least time to an accuracy on a CPU.
 
-Whitening in place of a trained first convolution (Jordan 2024, arXiv 2404.00498, section 3.2) leaves no normalisation
-and no gradient to compute at full resolution, where feature maps exceed a CPU's caches.
+Whitening in place of a trained first convolution (Jordan 2024, arXiv 2404.00498, section 3.2), here without a bias,
+leaves no normalisation and no gradient to compute at full resolution, where feature maps exceed a CPU's caches.
 """
 
 from collections import OrderedDict
@@ -20,7 +20,7 @@ def c1c2c3c40_whitened(
     *,
     num_classes: int = 10,
     in_channels: int = 3,
-    widths: Sequence[int] = (32, 112, 256),
+    widths: Sequence[int] = (48, 96, 256),
     depths: Sequence[int] = (1, 1, 0),
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.SiLU,
@@ -32,7 +32,7 @@ def c1c2c3c40_whitened(
     """
     check_widths(widths, blocks=3, first=2)
     check_depths(depths, blocks=3, first=2)
-    whitening = WhiteningConv2d(in_channels)
+    whitening = WhiteningConv2d(in_channels, bias=False)
     network = c1c2c3c40(
         num_classes=num_classes,
         in_channels=in_channels,

@@ -15,13 +15,14 @@ class WhiteningConv2d(nn.Conv2d):
     """A 2x2 convolution whose frozen filters give uncorrelated outputs of variance one, and the negatives of these.
 
     (N, C, H, W) -> (N, 8 C, H - 1, W - 1). Before `initialize_from_images` the filters are those of any convolution.
+    With `bias` it has one that is trained, from zero.
     """
 
-    def __init__(self, in_channels: int, kernel: int = 2) -> None:
-        super().__init__(in_channels, 2 * in_channels * kernel**2, kernel)
+    def __init__(self, in_channels: int, kernel: int = 2, *, bias: bool = True) -> None:
+        super().__init__(in_channels, 2 * in_channels * kernel**2, kernel, bias=bias)
         self.weight.requires_grad_(False)
-        assert self.bias is not None
-        nn.init.zeros_(self.bias)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     @torch.no_grad()
     def initialize_from_images(self, images: Tensor, eps: float = 5e-4) -> None:
