@@ -20,7 +20,7 @@ def c1c2c3c40_whitened(
     *,
     num_classes: int = 10,
     in_channels: int = 3,
-    widths: Sequence[int] = (48, 96, 256),
+    widths: Sequence[int] = (48, 96, 320),
     depths: Sequence[int] = (1, 1, 0),
     norm: Norm = nn.BatchNorm2d,
     act: Activation = nn.SiLU,
