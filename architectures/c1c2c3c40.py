@@ -189,7 +189,7 @@ Narrower, since every weight of a convolution is then used at every pixel.
 register("c1c2c3c40_quick")(
     functools.partial(c1c2c3c40, widths=(24, 64, 80, 256), depths=(0, 1, 1, 0), separable_c3=True, act=nn.SiLU)
 )
-"""For the least time to an accuracy: only the stem is at full resolution, where feature maps exceed a CPU's caches.
+"""For short trainings: only the stem is at full resolution, where feature maps exceed a CPU's caches.
 
 Most parameters are at half resolution, used 256 times an image, in widths that fill whole vector registers.
 """
