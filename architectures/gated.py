@@ -19,17 +19,20 @@ def channel_dim(x: Tensor) -> int:
     """The dimension of memory that the channels of `x` (N, C, H, W) should have: the last on a CPU, else the first.
 
     In CNHW order, pointwise and depthwise convolutions are GEMMs without a copy, and sums over a channel are over
-    contiguous memory. A CPU's convolutions are faster with channels last.
+    contiguous memory. A CPU's convolutions are faster with channels last. While the network is exported it is 1: a
+    runtime chooses its own order, and would run each change of ours.
     """
+    if torch.compiler.is_exporting():
+        return 1
     return 3 if x.device.type == "cpu" else 0
 
 
 def apply_in_layout(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """An elementwise function of tensors (N, C, H, W), computed on CNHW views where `channel_dim` is the first.
+    """An elementwise function of tensors (N, C, H, W), computed on CNHW views where `channel_dim` is 0.
 
     torch.compile would take the order of the dimensions for that in memory, and copy the output to it.
     """
-    if channel_dim(inputs[0]):
+    if channel_dim(inputs[0]) > 0:
         return function(*inputs)
     return function(*(x.transpose(0, 1) for x in inputs)).transpose(0, 1)
 

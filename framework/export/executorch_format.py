@@ -51,14 +51,20 @@ def write_int8_executorch(network: nn.Module, metadata: ModelMetadata, calibrati
 
 
 def read_executorch(content: bytes) -> Callable[[Tensor], Tensor]:
-    """The network of a .pte file, run by ExecuTorch on the CPU, image by image."""
+    """The network of a .pte file, run by ExecuTorch on the CPU, image by image.
+
+    Raises EmberfieldError for one that ExecuTorch refuses, as XNNPACK does an int8 kernel that is used twice.
+    """
     with quiet():
         from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
         from executorch.runtime import Runtime
 
     _unsafe_reset_threadpool(torch.get_num_threads())  # else it takes every core, whatever the user set
-    program = Runtime.get().load_program(content)
-    method = program.load_method("forward")
+    try:
+        program = Runtime.get().load_program(content)
+        method = program.load_method("forward")
+    except RuntimeError as error:
+        raise cannot("run by ExecuTorch", error) from error
     assert method is not None
 
     def logits(images: Tensor, _held: object = (content, program)) -> Tensor:  # ExecuTorch reads both as it runs

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import Images
+from framework.export.litert_scales import limited, widened
 from framework.export.traced import cannot, file_metadata, folded, quiet
 
 METADATA = "emberfield"
@@ -56,19 +57,26 @@ def write_int8_litert(network: nn.Module, metadata: ModelMetadata, calibration: 
                 manager.add_quantization_config(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
             ranges = calibrator.Calibrator(content, torch.get_num_threads(), qsv_update_func=min_max_update)
             ranges.calibrate({signature: [{named["inputs"][0]: image[None]} for image in calibration]}, manager)
-            quantized = quantizer.Quantizer(content, manager.get_quantization_recipe())
-            content = bytes(quantized.quantize(ranges.get_model_qsvs()).quantized_model)
+            found = widened(ranges.get_model_qsvs())
+            quantized = quantizer.Quantizer(limited(content, found), manager.get_quantization_recipe())
+            content = bytes(quantized.quantize(found).quantized_model)
         except Exception as error:  # a network of someone else's can hold anything
             raise cannot("quantised for LiteRT", error) from error
     return _described(content, file_metadata(metadata, "1", of_bytes=True))
 
 
 def read_litert(content: bytes) -> Callable[[Tensor], Tensor]:
-    """The network of a .tflite file, run by LiteRT on the CPU, image by image."""
+    """The network of a .tflite file, run by LiteRT on the CPU, image by image.
+
+    Raises EmberfieldError for one that LiteRT refuses.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=content, num_threads=torch.get_num_threads())
-    interpreter.allocate_tensors()
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=torch.get_num_threads())
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise cannot("run by LiteRT", error) from error
     taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     def one(image: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import Images
+from framework.export.onnx_depthwise import in_float, pad_channels
 from framework.export.traced import FREE, IMAGES, LOGITS, cannot, file_metadata, quiet, trace
 
 
@@ -25,9 +26,9 @@ def write_int8_onnx(network: nn.Module, metadata: ModelMetadata, calibration: Im
     """The same in int8, by ONNX Runtime's static quantisation, for uint8 images (N, H, W, C).
 
     Weights are scaled per channel, to signed numbers of 7 bits; activations, unsigned, by their range on the
-    `calibration` images (N, H, W, C). On an x86 processor without VNNI, ONNX Runtime adds two products in 16 bits,
-    which 8 bits would saturate (MlasGemmU8S8KernelAvx2; microsoft/onnxruntime issue 14642); unsigned weights would not,
-    but have no code for VNNI.
+    `calibration` images (N, H, W, C). What `in_float` names stays in float32. On an x86 processor without VNNI, ONNX
+    Runtime adds two products in 16 bits, which 8 bits would saturate (MlasGemmU8S8KernelAvx2; microsoft/onnxruntime
+    issue 14642); unsigned weights would not, but have no code for VNNI.
     """
     content = _converted(trace(network, metadata, of_bytes=True), file_metadata(metadata, of_bytes=True))
     with quiet(), tempfile.TemporaryDirectory() as folder:
@@ -41,7 +42,7 @@ def write_int8_onnx(network: nn.Module, metadata: ModelMetadata, calibration: Im
         try:
             quant_pre_process(source, source, skip_symbolic_shape=True)  # or a kernel made of another stays in float
             types = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8, "reduce_range": True}
-            quantize_static(source, target, reader, per_channel=True, **types)
+            quantize_static(source, target, reader, per_channel=True, nodes_to_exclude=in_float(source), **types)
             return target.read_bytes()
         except Exception as error:  # a network of someone else's can hold anything
             raise cannot("quantised for ONNX", error) from error
@@ -58,6 +59,7 @@ def read_onnx(content: bytes) -> Callable[[Tensor], Tensor]:
 
 
 def _converted(traced: ExportedProgram, described: dict[str, str]) -> bytes:
+    pad_channels(traced)
     try:
         program = torch.onnx.export(
             traced,

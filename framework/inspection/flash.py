@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from framework.inspection.kernel_parts import TILES
 from framework.inspection.program import Program, Step
 
 
 @dataclass(frozen=True)
 class FileCosts:
-    """What a format stores beside one byte a weight: for the file, each step, each kernel, each of its channels, and
-    each other constant.
+    """What a format stores: for the file, each step, each kernel, each of its channels, each other constant, and each
+    weight.
 
     A channel has a bias of 4 bytes, and scales and zero points in the format's types. The other bytes were measured on
     the registered networks, metadata of ten class names included (tests/framework/export/test_device_budget.py).
@@ -20,11 +21,12 @@ class FileCosts:
     kernel: int
     channel: int
     constant: int = 0
+    weight: int = 1
 
     def of(self, step: Step) -> int:
         """The bytes of one step."""
         constant = self.kernel if step.channels else self.constant if step.weights else 0
-        return self.step + step.weights + constant + self.channel * step.channels
+        return self.step + self.weight * step.weights + constant + self.channel * step.channels
 
 
 COSTS: Mapping[str, FileCosts] = {
@@ -34,6 +36,13 @@ COSTS: Mapping[str, FileCosts] = {
 }
 """By format. For a channel of a kernel and of its bias LiteRT keeps a scale (4 bytes) and a zero point (8), ONNX a
 scale (4) and zero points of 1 and 4 bytes, XNNPACK a scale for the kernel."""
+
+IN_FLOAT = FileCosts(file=0, step=77, kernel=0, channel=0, weight=4)
+"""In a file for ONNX whose network has large depthwise kernels, of the steps that int8 leaves in float32
+(framework/export/onnx_depthwise.py)."""
+
+DENSE = ("CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
+"""The steps that are in int8 then."""
 
 FORMAT_OF = {None: "litert", "litert": "litert", "tflm": "litert", "executorch": "executorch", "onnxruntime": "onnx"}
 """The format that is written for a target."""
@@ -50,8 +59,11 @@ class Flash:
 def flash(program: Program, format_name: str = "litert") -> Flash:
     """The file of a program of known steps in a format of COSTS."""
     costs = COSTS[format_name]
+    kernels = [each for each in program.steps if each.operator == "DEPTHWISE_CONV_2D" and each.channels]
+    mixed = format_name == "onnx" and any(each.weights > TILES[-1] * each.channels for each in kernels)
     layers: dict[str, int] = {}
     for step in program.steps:
-        layers[step.layer] = layers.get(step.layer, 0) + costs.of(step)
+        taken = IN_FLOAT if mixed and step.operator not in DENSE else costs
+        layers[step.layer] = layers.get(step.layer, 0) + taken.of(step)
     largest = max(layers, key=lambda name: layers[name])
     return Flash(costs.file + sum(layers.values()), largest or "the model itself")

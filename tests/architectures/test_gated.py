@@ -53,6 +53,16 @@ def test_in_cnhw_it_is_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None
     assert is_cnhw(residual.body.mix(x))
 
 
+def test_an_exported_graph_keeps_the_channels_where_they_are() -> None:
+    residual = GatedResidual(16, kernels=(3, 5, 3), dilations=(1, 1, 2), norm=nn.BatchNorm2d, act=nn.SiLU).eval()
+    x = features(2, 16, 11, 9).float()
+    program = torch.export.export(residual, (x,))
+    called = [node for node in program.graph.nodes if node.op == "call_function"]
+    assert not [node for node in called if "permute" in str(node.target) or "transpose" in str(node.target)]
+    assert all(node.args[1:] == (1, 1) for node in called if "movedim" in str(node.target))
+    torch.testing.assert_close(program.module()(x), residual(x), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     ("device", "dim", "shapes"),
     [("cpu", 3, [(2, 6, 4, 5), (1, 6, 1, 1)]), ("meta", 0, [(6, 2, 4, 5), (6, 1, 1, 1)])],

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import architectures
 from architectures import PRETRAINED
 from framework.checkpoint.loaded_model import load_pretrained
-from framework.data.statistics import normalizer
+from framework.data.statistics import normalize, normalizer
 from framework.errors import DifferenceError, EmberfieldError
 from framework.export.agreement import agreement, require_agreement
 from framework.export.benchmark import Prepared, planes, timed
@@ -78,6 +78,51 @@ def test_a_network_with_a_global_maximum_computes_the_same(name: str, arch: str)
     averaged.pool = nn.AdaptiveAvgPool2d(1)
     with pytest.raises(DifferenceError):
         require_agreement(agreement(averaged, exported, shown(), metadata().statistics))
+
+
+@pytest.mark.parametrize("name", FOR_DEVICES)
+def test_kernels_that_reach_beyond_their_maps_are_exported_in_int8(name: str) -> None:
+    """At 8x8 pixels the outermost rows of a 7x7 kernel with dilation 3 meet none: a part of theirs is always 0."""
+    torch.manual_seed(0)
+    made = architectures.create("c1c2c3c40_gated_mirror", widths=(16, 64), depths=(1, 2, 4)).eval()
+    assert error(made, FORMATS[name].write_int8(made, metadata(), shown()), name) < NEARLY
+
+
+@pytest.mark.parametrize("name", FOR_DEVICES)
+def test_a_map_that_is_always_zero_is_exported_in_int8(name: str) -> None:
+    """XNNPACK refuses a step of 0, and may end the process."""
+    made = small()
+    assert isinstance(made[0], nn.Conv2d)
+    nn.init.constant_(made[0].bias, -100.0)
+    found = FORMATS[name].read(FORMATS[name].write_int8(made, metadata(), shown()))(torch.from_numpy(shown()))
+    torch.testing.assert_close(found, made(torch.zeros(len(shown()), 3, 32, 32)), rtol=0, atol=0.02)
+
+
+def of_one_dead_channel(times: int = 1) -> nn.Module:
+    """A depthwise kernel, used so many times, has a channel that batch normalisation divided by almost nothing."""
+    torch.manual_seed(0)
+    first, depthwise = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=8)
+    with torch.no_grad():
+        first.weight[2], first.bias[2] = 0, -1  # type: ignore[index]
+        depthwise.weight[2] *= 30_000
+    used = (layer for _ in range(times) for layer in (depthwise, nn.ReLU6()))
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
+    return nn.Sequential(first, nn.ReLU(), *used, *head).eval()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_channel_beyond_xnnpack_is_limited_in_litert(times: int) -> None:
+    """XNNPACK would refuse a step of a product of 256 steps of the output, and might end the process."""
+    made = of_one_dead_channel(times)
+    found = FORMATS["litert"].read(FORMATS["litert"].write_int8(made, metadata(), shown()))(torch.from_numpy(shown()))
+    expected = made(normalize(torch.from_numpy(shown()), metadata().statistics))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.05)
+
+
+def test_what_executorch_cannot_load_is_refused_with_the_reason() -> None:
+    content = FORMATS["executorch"].write_int8(of_one_dead_channel(2), metadata(), shown())
+    with pytest.raises(EmberfieldError, match="cannot be run by ExecuTorch"):
+        FORMATS["executorch"].read(content)
 
 
 @pytest.mark.parametrize("name", FOR_DEVICES)

@@ -101,16 +101,22 @@ def test_layers_by_hand(layer: nn.Module, operators: list[tuple[str, int]]) -> N
 
 
 def test_a_large_depthwise_kernel_is_a_sum_of_three() -> None:
-    whole = nn.Conv2d(2, 2, 7, padding=9, dilation=3, groups=2, bias=False)
+    whole = nn.Conv2d(2, 2, 7, padding=6, dilation=2, groups=2, bias=False)
     conv, one = ("DEPTHWISE_CONV_2D", 128), ("CONV_2D", 128)
     assert of(whole) == [conv, conv, ("ADD", 128), conv, ("ADD", 128)]
     weights = [step.weights for step in lower(record(whole, (2, 8, 8))).steps if step.weights]
-    assert weights == [2 * 14, 2 * 14, 2 * 21]
+    assert weights == [2 * 8, 2 * 20, 2 * 21]
     assert of(nn.Sequential(whole, nn.BatchNorm2d(2)).eval()) == [conv]
-    assert of(nn.Conv2d(2, 2, 7, padding=9, dilation=3)) == [one]
-    assert [name for name, _ in of(nn.Conv2d(2, 2, 7, padding=1, groups=2))].count("DEPTHWISE_CONV_2D") == 1
+    assert of(nn.Conv2d(2, 2, 7, padding=6, dilation=2)) == [one]
+    assert [name for name, _ in of(nn.Conv2d(2, 2, 7, groups=2))].count("DEPTHWISE_CONV_2D") == 1
     made = lower(record(whole, (2, 8, 8)), divided=False)
     assert [step.operator for step in made.steps].count("DEPTHWISE_CONV_2D") == 1
+
+
+def test_taps_that_meet_no_pixel_are_not_stored() -> None:
+    whole = nn.Conv2d(2, 2, 7, padding=9, dilation=3, groups=2, bias=False)
+    (step,) = [step for step in lower(record(whole, (2, 8, 8))).steps if step.weights]
+    assert step.weights == 2 * 25
 
 
 class Shared(nn.Module):
