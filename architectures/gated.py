@@ -72,11 +72,11 @@ class MixedDepthwise(nn.Module):
         dim = channel_dim(x)
         x = x.movedim(1, dim)
         halves = x.reshape(*x.shape[:dim], 2, self.groups, -1, *x.shape[dim + 1 :])
-        unchanged, *others = halves.unbind(dim + 1)
-        inputs = [group.flatten(dim, dim + 1).movedim(dim, 1) for group in others]
+        unchanged, *others = torch.split(halves, 1, dim + 1)
+        inputs = [group.flatten(dim, dim + 2).movedim(dim, 1) for group in others]
         outputs = [conv(group).movedim(1, dim) for conv, group in zip(self.convs, inputs, strict=True)]
-        stacked = torch.stack([unchanged, *(group.reshape(unchanged.shape) for group in outputs)], dim + 1)
-        return stacked.reshape(x.shape).movedim(dim, 1)
+        joined = torch.cat([unchanged, *(group.reshape(unchanged.shape) for group in outputs)], dim + 1)
+        return joined.reshape(x.shape).movedim(dim, 1)
 
 
 def _depthwise(channels: int, kernel: int, dilation: int) -> nn.Module:

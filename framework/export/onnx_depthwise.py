@@ -60,7 +60,11 @@ def _pad(node: fx.Node) -> None:
         return made
 
     with node.graph.inserting_before(node):
-        wide = call(x, groups + added, aten.constant_pad_nd.default, x, [0, 0, 0, 0, 0, added])
+        cut = x.target is aten.slice.Tensor and x.args[1:] == (1, 0, groups)
+        if cut and x.args[0].meta["val"].shape[1] == groups + added:
+            wide = x.args[0]  # as the convolution before gives it
+        else:
+            wide = call(x, groups + added, aten.constant_pad_nd.default, x, [0, 0, 0, 0, 0, added])
         kernel = call(weight, groups + added, aten.constant_pad_nd.default, weight, [0, 0, 0, 0, 0, 0, 0, added])
         if bias is not None:
             bias = call(bias, groups + added, aten.constant_pad_nd.default, bias, [0, added])

@@ -16,7 +16,7 @@ def for_xnnpack(module: fx.GraphModule, *, for_int8: bool = False) -> fx.GraphMo
     What is left out runs by itself in ExecuTorch, on a slow path, and cuts the network in two. With `for_int8` alone
     what has no arithmetic is rewritten: an int8 step is too coarse for a variance, and the quantizer knows the others.
     """
-    chosen = {aten.unbind.int: _unbind} if for_int8 else REWRITTEN
+    chosen = {each: REWRITTEN[each] for each in (aten.unbind.int, aten.split.Tensor)} if for_int8 else REWRITTEN
     for node in list(module.graph.nodes):
         if node.op == "call_function" and node.target in chosen:
             with module.graph.inserting_before(node):
@@ -26,16 +26,17 @@ def for_xnnpack(module: fx.GraphModule, *, for_int8: bool = False) -> fx.GraphMo
     return module
 
 
-def _unbind(node: fx.Node) -> None:
-    """Slices, as views: ExecuTorch would squeeze them, which XNNPACK cannot."""
+def _pieces(node: fx.Node) -> None:
+    """Slices, as views: ExecuTorch would squeeze what unbind gives, which XNNPACK cannot, and run a split by itself."""
     given: Any = node.args
-    x, dim = (*given, 0)[:2]
+    x, size, dim = (given[0], 1, *given[1:], 0)[:3] if node.target is aten.unbind.int else (*given, 0)[:3]
     for part in list(node.users):
         if part.target is operator.getitem:
-            place: Any = part.args[1]
+            start: Any = size * part.args[1]
+            shape = list(part.meta["val"].shape)
             with node.graph.inserting_before(part):
-                piece = _call(node, aten.slice.Tensor, x, dim, place, place + 1)
-                part.replace_all_uses_with(_call(node, aten.reshape.default, piece, list(part.meta["val"].shape)))
+                piece = _call(node, aten.slice.Tensor, x, dim, start, start + size)
+                part.replace_all_uses_with(_call(node, aten.reshape.default, piece, shape))
 
 
 def _average_pool(node: fx.Node) -> None:
@@ -72,7 +73,8 @@ def _scalar(node: fx.Node) -> None:
 
 
 REWRITTEN: Mapping[Any, Callable[[fx.Node], None]] = {
-    aten.unbind.int: _unbind,
+    aten.unbind.int: _pieces,
+    aten.split.Tensor: _pieces,
     aten.adaptive_avg_pool2d.default: _average_pool,
     aten.layer_norm.default: _layer_norm,
     aten.add.Tensor: _scalar,

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from framework.export.formats import FORMATS
 from framework.export.onnx_depthwise import MULTIPLE, pad_channels
@@ -16,16 +16,20 @@ from tests.framework.export.test_formats import images, metadata
 aten = torch.ops.aten
 
 
-def channels_of(layer: nn.Module, number: int) -> list[int]:
-    """The channels of a traced layer's convolutions with added channels, which have to compute what it does."""
+def padded(layer: nn.Module, number: int) -> list[tuple[Any, ...]]:
+    """The operators and arguments of a traced layer with added channels, which has to compute what it does."""
     layer = layer.double().eval()
     x = torch.randn(2, number, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     program = torch.export.export(layer, (x,), dynamic_shapes=FREE)
     pad_channels(program)
     for batch in (x, x.repeat(3, 1, 1, 1)):
         torch.testing.assert_close(program.module()(batch), layer(batch), rtol=1e-12, atol=1e-12)
-    called: Any = [node.args for node in program.graph.nodes if node.target is aten.conv2d.default]
-    return [args[0].meta["val"].shape[1] for args in called]
+    return [(node.target, *node.args) for node in program.graph.nodes if node.op == "call_function"]
+
+
+def channels_of(layer: nn.Module, number: int) -> list[int]:
+    """The channels of its convolutions."""
+    return [args[0].meta["val"].shape[1] for target, *args in padded(layer, number) if target is aten.conv2d.default]
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -46,6 +50,33 @@ def test_a_depthwise_convolution_gets_a_multiple_of_four_channels(number: int, b
 )
 def test_other_convolutions_keep_theirs(layer: nn.Module, number: int) -> None:
     assert channels_of(layer, number) == [number]
+
+
+class Cut(nn.Module):
+    """A depthwise convolution of the first six of eight channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(6, 6, 3, groups=6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.conv(x[:, :6])
+        return output
+
+
+@pytest.mark.parametrize(
+    ("layer", "number", "pads"),
+    [
+        (nn.Sequential(nn.Conv2d(6, 6, 3, groups=6), nn.Conv2d(6, 6, 3, groups=6)), 6, 1),
+        (nn.Sequential(nn.Conv2d(6, 6, 3, groups=6), nn.ReLU(), nn.Conv2d(6, 6, 3, groups=6)), 6, 2),
+        (Cut(), 8, 0),
+        (Cut(), 16, 1),
+    ],
+)
+def test_channels_stay_where_there_are_as_many(layer: nn.Module, number: int, pads: int) -> None:
+    called = padded(layer, number)
+    images = [args for target, *args in called if target is aten.constant_pad_nd.default and len(args[1]) == 6]
+    assert len(images) == pads
 
 
 def depthwise(kernel: int) -> nn.Module:

@@ -9,7 +9,8 @@ from framework.export.xnnpack import for_xnnpack
 from tests.framework.export.test_formats import metadata
 
 aten = torch.ops.aten
-LACKING = {aten.unbind.int, aten.adaptive_avg_pool2d.default, aten.layer_norm.default}
+PIECES = {aten.unbind.int, aten.split.Tensor}
+LACKING = PIECES | {aten.adaptive_avg_pool2d.default, aten.layer_norm.default}
 
 
 class Gated(nn.Module):
@@ -26,7 +27,8 @@ class Gated(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = 2 * self.conv(x).permute(0, 2, 3, 1)
         first, second = x.reshape(*x.shape[:3], 2, 4).unbind(3)
-        x = self.norm(torch.cat([second.sigmoid(), first], 3)).permute(0, 3, 1, 2)
+        third, fourth = torch.split(first, 2, -1)
+        x = self.norm(torch.cat([second.sigmoid(), fourth, third], 3)).permute(0, 3, 1, 2)
         return nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
 
 
@@ -52,7 +54,7 @@ def test_for_int8_and_without_need_operators_stay() -> None:
     module, example = folded(Gated().eval(), metadata())
     before = module(example)
     for_xnnpack(module, for_int8=True)
-    assert called(module) & LACKING == LACKING - {aten.unbind.int}
+    assert called(module) & LACKING == LACKING - PIECES
     torch.testing.assert_close(module(example), before)
     plain, example = folded(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.LayerNorm(12)).eval(), metadata())
     operators = called(plain)
