@@ -35,8 +35,9 @@ def _divide(module: fx.GraphModule, node: fx.Node) -> None:
         return
     total = None
     for rows, columns in parts:
-        name = f"{weight.target.replace('.', '_')}_from_{rows.start}_{columns.start}_by_{rows.step}_{columns.step}"
         places = (..., slice(rows.start, rows.stop, rows.step), slice(columns.start, columns.stop, columns.step))
+        taps = "_".join(str(n) for part in (rows, columns) for n in (part.start, part.stop, part.step))
+        name = f"{weight.target.replace('.', '_')}_taps_{taps}"
         taken = nn.Parameter(kernel[places].detach().clone(), requires_grad=False)
         module.register_parameter(name, taken)  # a shared kernel has shared parts
         settings = (

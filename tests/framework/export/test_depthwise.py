@@ -93,6 +93,14 @@ def test_a_shared_kernel_has_shared_parts() -> None:
     torch.testing.assert_close(module(IMAGES), layer(layer(IMAGES)), rtol=1e-12, atol=1e-12)
 
 
+def test_a_kernel_shared_by_maps_of_other_sizes_has_parts_for_each() -> None:
+    layer = nn.Conv2d(6, 6, 9, padding=12, dilation=3, groups=6)
+    network = nn.Sequential(layer, nn.AvgPool2d(2), layer, nn.AvgPool2d(2), layer)
+    module = traced(network)
+    divide_kernels(module)
+    torch.testing.assert_close(module(IMAGES), network(IMAGES), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
