@@ -93,13 +93,15 @@ def noise(model: LoadedModel) -> Images:
 def timed(networks: Sequence[Prepared], image: Images, judged: Labelled | None, rounds: int = ROUNDS) -> list[Timed]:
     """Times the networks on an image (H, W, C), one after the other in each round, and judges them by other images.
 
-    So a machine that is busy for a while slows all of them down. A round before the first is not counted.
+    So a machine that is busy for a while slows all of them down. At its turn a network first takes the image once
+    untimed, and has the processor's caches as where it runs alone. A round before the first is not counted.
     """
     batch = torch.from_numpy(image[None].copy())
     inputs = [network.pixels(batch) for network in networks]
     seconds = np.zeros((1 + rounds, len(networks), 2))
     for row in seconds:
         for place, (network, pixels) in enumerate(zip(networks, inputs, strict=True)):
+            network.logits(pixels)
             start = time.perf_counter(), time.process_time()
             network.logits(pixels)
             row[place] = np.subtract((time.perf_counter(), time.process_time()), start)
