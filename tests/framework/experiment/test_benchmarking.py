@@ -81,7 +81,7 @@ def test_images_that_do_not_fit_are_refused() -> None:
     assert result.exit_code == 3 and "digits has the classes 0, 1" in result.stderr
 
 
-def test_the_networks_take_turns_and_the_first_round_does_not_count() -> None:
+def test_the_networks_take_turns_and_the_first_round_and_image_do_not_count() -> None:
     turns: list[str] = []
 
     def named(name: str) -> Prepared:
@@ -95,5 +95,5 @@ def test_the_networks_take_turns_and_the_first_round_does_not_count() -> None:
     labels = np.array([0, 1, 1, 1])
     judged = Labelled("four", np.stack([image, image, image + 1, image + 1]), labels)
     rows = timed([named("a"), named("b")], image, judged, rounds=2)
-    assert turns == ["a", "b"] * 3 + ["a", "b"]
+    assert turns == ["a", "a", "b", "b"] * 3 + ["a", "b"]
     assert [row.accuracy for row in rows] == [0.75, 0.75]
