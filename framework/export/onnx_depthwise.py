@@ -38,12 +38,15 @@ def in_float(model: Path) -> list[str]:
 
     graph = onnx.load(model).graph
     shapes = {each.name: [*each.dims] for each in graph.initializer}
-    kernels = {node.name: shapes.get(node.input[1], []) for node in graph.node if node.op_type == "Conv"}
-    depthwise = {name for name, shape in kernels.items() if shape[1:2] == [1]}
-    if not any(math.prod(kernels[name][2:]) > TILES[-1] for name in depthwise):
+    grouped = {
+        node.name: shapes.get(node.input[1], [])
+        for node in graph.node
+        if node.op_type == "Conv" and any(each.name == "group" and each.i > 1 for each in node.attribute)
+    }
+    if not any(shape[1:2] == [1] and math.prod(shape[2:]) > TILES[-1] for shape in grouped.values()):
         return []
-    dense = kernels.keys() - depthwise | {node.name for node in graph.node if node.op_type in ("Gemm", "MatMul")}
-    return [node.name for node in graph.node if node.name not in dense]
+    products = {node.name for node in graph.node if node.op_type in ("Conv", "Gemm", "MatMul")}
+    return [node.name for node in graph.node if node.name not in products - grouped.keys()]
 
 
 def _pad(node: fx.Node) -> None:

@@ -101,3 +101,12 @@ def test_a_large_depthwise_kernel_stays_in_float32_and_dense_layers_do_not(kerne
     whole = FORMATS["onnx"].read(FORMATS["onnx"].write(network, metadata()))
     expected = whole((pixels.permute(0, 3, 1, 2) / 255).contiguous())
     torch.testing.assert_close(FORMATS["onnx"].read(content)(pixels), expected, rtol=0, atol=0.05)
+
+
+def test_a_large_kernel_of_one_input_channel_is_dense() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(1, 6, 7), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 10)
+    ).eval()
+    content = FORMATS["onnx"].write_int8(network, metadata(in_channels=1), images(16)[..., :1])  # type: ignore[misc]
+    stored = [onnx.numpy_helper.to_array(each) for each in onnx.load_from_string(content).graph.initializer]
+    assert [each.dtype for each in stored if each.shape == (6, 1, 7, 7)] == [np.int8]
