@@ -53,7 +53,7 @@ def _pad(node: fx.Node) -> None:
     given: Any = node.args
     x, weight, bias, *settings, groups = given
     channels, added = x.meta["val"].shape[1], -groups % MULTIPLE
-    if not (groups == channels == weight.meta["val"].shape[0]) or not added:
+    if not (groups == channels == weight.meta["val"].shape[0] > 1) or not added:
         return
 
     def call(like: fx.Node, number: int, target: Any, *args: Any) -> fx.Node:

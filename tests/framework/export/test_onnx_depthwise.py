@@ -44,6 +44,7 @@ def test_a_depthwise_convolution_gets_a_multiple_of_four_channels(number: int, b
     [
         (nn.Conv2d(8, 8, 3, groups=8), 8),
         (nn.Conv2d(6, 6, 3), 6),
+        (nn.Conv2d(1, 1, 3), 1),
         (nn.Conv2d(6, 6, 3, groups=3), 6),
         (nn.Conv2d(6, 12, 3, groups=6), 6),
     ],
