@@ -25,18 +25,23 @@ def limited(content: bytes, ranges: Mapping[str, Any]) -> bytes:
     but where weights cancel.
     """
     import flatbuffers
-    from ai_edge_litert.schema_py_generated import BufferT, ModelT
+    from ai_edge_litert.schema_py_generated import BufferT, BuiltinOperator, ModelT
 
+    channels = {BuiltinOperator.CONV_2D: 0, BuiltinOperator.DEPTHWISE_CONV_2D: 3, BuiltinOperator.FULLY_CONNECTED: 0}
     model, changed = ModelT.InitFromPackedBuf(content), False
     for graph in model.subgraphs:
-        for operator in _products(model, graph):
+        for operator in graph.operators:
+            axis = channels.get(model.operatorCodes[operator.opcodeIndex].builtinCode)
+            if axis is None:
+                continue
             image, kernel, given = (graph.tensors[n] for n in (*operator.inputs[:2], operator.outputs[0]))
             taken, made, stored = _step(ranges, image), _step(ranges, given), model.buffers[kernel.buffer].data
             if taken is None or made is None or stored is None:
                 continue
             most = 127 * made / taken
             weights = np.frombuffer(bytes(stored), np.float32).reshape(kernel.shape)
-            beyond = np.abs(weights).max(_other_axes(model, operator, weights.ndim), keepdims=True) >= TOO_LARGE * most
+            others = tuple(n for n in range(weights.ndim) if n != axis)
+            beyond = np.abs(weights).max(others, keepdims=True) >= TOO_LARGE * most
             if beyond.any():
                 model.buffers[kernel.buffer], changed = BufferT(), True
                 clipped = np.where(beyond, np.clip(weights, -most, most), weights).astype(np.float32)
@@ -46,26 +51,6 @@ def limited(content: bytes, ranges: Mapping[str, Any]) -> bytes:
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
-
-
-def _code(model: Any, operator: Any) -> int:
-    code: int = model.operatorCodes[operator.opcodeIndex].builtinCode
-    return code
-
-
-def _products(model: Any, graph: Any) -> list[Any]:
-    from ai_edge_litert.schema_py_generated import BuiltinOperator
-
-    products = (BuiltinOperator.CONV_2D, BuiltinOperator.DEPTHWISE_CONV_2D, BuiltinOperator.FULLY_CONNECTED)
-    return [operator for operator in graph.operators if _code(model, operator) in products]
-
-
-def _other_axes(model: Any, operator: Any, rank: int) -> tuple[int, ...]:
-    """The axes of a kernel but that of its output channels: the last of a depthwise one, else the first."""
-    from ai_edge_litert.schema_py_generated import BuiltinOperator
-
-    depthwise = _code(model, operator) == BuiltinOperator.DEPTHWISE_CONV_2D
-    return tuple(range(rank - 1)) if depthwise else tuple(range(1, rank))
 
 
 def _step(ranges: Mapping[str, Any], tensor: Any) -> float | None:

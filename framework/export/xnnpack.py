@@ -28,8 +28,8 @@ def for_xnnpack(module: fx.GraphModule, *, for_int8: bool = False) -> fx.GraphMo
 
 def _pieces(node: fx.Node) -> None:
     """Slices, as views: ExecuTorch would squeeze what unbind gives, which XNNPACK cannot, and run a split by itself."""
-    given: Any = node.args
-    x, size, dim = (given[0], 1, *given[1:], 0)[:3] if node.target is aten.unbind.int else (*given, 0)[:3]
+    given: tuple[Any, ...] = (*node.args, 0)  # the dimension is 0 where none is named
+    x, size, dim = (given[0], 1, given[1]) if node.target is aten.unbind.int else given[:3]
     for part in list(node.users):
         if part.target is operator.getitem:
             start: Any = size * part.args[1]
