@@ -13,7 +13,7 @@ PHASES = {
     "start-up": At("framework.data.data_module:open_images", 1, "after", "wait"),
     "training": At("framework.engine.training_step:gradient_norm", 13, "before", "wait"),
     "validation": At("framework.engine.evaluator:forward_pass", 2, "before", "wait"),
-    "saving": At("os:fsync", 60, "before", "wait"),
+    "saving": At("os:fsync", 35, "before", "wait"),
     "testing": At("framework.experiment.artifacts:evaluate_model", 1, "before", "wait"),
 }
 

@@ -2,10 +2,13 @@
 
 import importlib.util
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from framework.run.directory import RunDirectory
 from tests.reliability.processes import TRAIN, At, digest, finish, said
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason="the extra sweep is not installed")
@@ -21,6 +24,21 @@ def spoil_the_suggestions() -> None:
     sweep.torch_seed = lambda seed, purpose, step=0: hash(object())  # type: ignore[assignment]
 
 
+def stop_in_the_second_trial() -> None:
+    """Dies when the second trial has its first checkpoint."""
+    from framework.checkpoint import manager
+
+    real = manager.write_checkpoint
+
+    def write(run: RunDirectory, *content: Any) -> Path:
+        path = real(run, *content)
+        if run.path.name == "trial-001":
+            os.kill(os.getpid(), 9)
+        return path
+
+    manager.write_checkpoint = write
+
+
 def figures(folder: Path) -> dict[str, object]:
     """Everything that a sweep leaves: what it says of its trials, and all bits of each."""
     results = json.loads((folder / "results.json").read_text())
@@ -30,7 +48,7 @@ def figures(folder: Path) -> dict[str, object]:
 def test_kills_within_and_between_trials_change_nothing(tmp_path: Path) -> None:
     whole, parts, spoilt = tmp_path / "whole", tmp_path / "parts", tmp_path / "spoilt"
     assert finish(whole, train=SWEEP) == 0, said(whole)
-    assert finish(parts, train=SWEEP, at=At("framework.engine.fit:finish_epoch", 2, "before")) == -9, said(parts)
+    assert finish(parts, train=SWEEP, prepare=f"{__name__}:stop_in_the_second_trial") == -9, said(parts)
     assert not (parts / "trial-001" / "results.json").exists() and any((parts / "trial-001" / "checkpoints").iterdir())
     assert finish(parts, train=SWEEP, at=At("framework.experiment.sweep:record", 1, "before")) == -9, said(parts)
     assert (parts / "trial-001" / "results.json").exists() and not (parts / "trial-002").exists()
