@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import Images
 from framework.export.traced import cannot, export, file_metadata, folded, quiet
-from framework.export.xnnpack import for_xnnpack
+from framework.export.xnnpack import for_xnnpack, unshared
 
 METADATA = "metadata"
 """The method of a file that returns its metadata: a text, JSON."""
@@ -31,7 +31,7 @@ def write_int8_executorch(network: nn.Module, metadata: ModelMetadata, calibrati
     Weights are scaled per channel, activations by their range on the `calibration` images (N, H, W, C).
     """
     module, example = folded(network, metadata, of_bytes=True)
-    for_xnnpack(module, for_int8=True)
+    unshared(for_xnnpack(module, for_int8=True))
     with quiet():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
             XNNPACKQuantizer,
@@ -53,7 +53,7 @@ def write_int8_executorch(network: nn.Module, metadata: ModelMetadata, calibrati
 def read_executorch(content: bytes) -> Callable[[Tensor], Tensor]:
     """The network of a .pte file, run by ExecuTorch on the CPU, image by image.
 
-    Raises EmberfieldError for one that ExecuTorch refuses, as XNNPACK does an int8 kernel that is used twice.
+    Raises EmberfieldError for one that ExecuTorch refuses.
     """
     with quiet():
         from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool

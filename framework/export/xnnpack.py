@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 aten = torch.ops.aten
 
@@ -22,6 +22,25 @@ def for_xnnpack(module: fx.GraphModule, *, for_int8: bool = False) -> fx.GraphMo
             with module.graph.inserting_before(node):
                 chosen[node.target](node)
     module.graph.eliminate_dead_code()
+    module.recompile()
+    return module
+
+
+def unshared(module: fx.GraphModule) -> fx.GraphModule:
+    """Gives each use of a parameter a copy of its own, in place: XNNPACK refuses an int8 kernel that is used twice."""
+    used: set[str] = set()
+    for node in module.graph.find_nodes(op="get_attr"):
+        for user in list(node.users):
+            owner, _, name = node.target.rpartition(".")
+            if node.target in used:
+                copy = nn.Parameter(getattr(module.get_submodule(owner), name).detach().clone(), requires_grad=False)
+                own = f"{node.target.replace('.', '_')}_of_{user.name}"
+                module.register_parameter(own, copy)
+                with module.graph.inserting_before(user):
+                    stored = module.graph.get_attr(own)
+                stored.meta = dict(node.meta)
+                user.replace_input_with(node, stored)
+            used.add(node.target)
     module.recompile()
     return module
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from framework.export.traced import folded
-from framework.export.xnnpack import for_xnnpack
+from framework.export.xnnpack import for_xnnpack, unshared
 from tests.framework.export.test_formats import metadata
 
 aten = torch.ops.aten
@@ -59,3 +59,32 @@ def test_for_int8_and_without_need_operators_stay() -> None:
     plain, example = folded(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.LayerNorm(12)).eval(), metadata())
     operators = called(plain)
     assert called(for_xnnpack(plain)) == operators
+
+
+class Repeated(nn.Module):
+    """A layer that is used three times, a large kernel twice, and one that is used once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.repeated, self.large = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 7, padding=3, groups=3)
+        self.head = nn.Linear(3, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in (self.repeated, self.large, self.repeated, self.large, self.repeated):
+            x = layer(x).relu()
+        return self.head(x.mean((2, 3)))
+
+
+def test_each_use_of_a_parameter_gets_its_own_and_the_network_computes_the_same() -> None:
+    torch.manual_seed(0)
+    module, example = folded(Repeated().eval(), metadata())
+    before = module(example)
+
+    def uses() -> list[str]:
+        stored = module.graph.find_nodes(op="get_attr")
+        return [node.target for node in stored for _ in node.users if "weight" in node.target or "bias" in node.target]
+
+    assert len(set(uses())) < len(uses())
+    assert unshared(module) is module
+    assert len(set(uses())) == len(uses())
+    assert torch.equal(module(example), before)
