@@ -59,7 +59,7 @@ def main(runs: Sequence[Path], data: str, format_name: str, epochs: int, lr: flo
     def tuned(run: Path, int8: bool) -> Path:
         folder = out / f"{run.name}-{'int8' if int8 else 'float32'}"
         settings = {"init_from": str(run), "int8": int8, "epochs": epochs, "lr": lr, "optimizer": "sgd"}
-        whole: dict[str, Any] = settings | {"data": data, "precision": "float32"}
+        whole: dict[str, Any] = settings | {"data": data, "precision": "float32", "compile": False}  # as --int8 needs
         return EXPERIMENT.train(folder, resume=True, files=(run / "config.json",), **whole).path
 
     out.mkdir(parents=True, exist_ok=True)
