@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import Images
+from framework.export.litert_norms import SCOPE, exact_norms
 from framework.export.litert_scales import limited, widened
 from framework.export.traced import cannot, file_metadata, folded, quiet
 
@@ -18,15 +19,12 @@ METADATA = "emberfield"
 
 IN_FLOAT = (
     ("TakesBytes;[^/]*$", "*"),
+    (f"{SCOPE}[^/]*$", "*"),
     (".*", "SQUARED_DIFFERENCE"),
     (".*", "RSQRT"),
-    ("Norm[^/]*$", "MEAN"),
     (".*", "OUTPUT"),
 )
-"""What int8 leaves in float32, by scope and operator: the normalisation of images, statistics of layers, the logits.
-
-An int8 step is too coarse for a variance, whose range is that of a square.
-"""
+"""What int8 leaves in float32, by scope and operator: the normalisation of images and of maps, and the logits."""
 
 
 def write_litert(network: nn.Module, metadata: ModelMetadata) -> bytes:
@@ -97,7 +95,8 @@ def read_metadata(content: bytes) -> dict[str, Any]:
     return {name: json.loads(value) for name, value in described.items()}
 
 
-def _converted(module: nn.Module, example: Tensor) -> bytes:
+def _converted(module: fx.GraphModule, example: Tensor) -> bytes:
+    exact_norms(module)
     with quiet():
         import litert_torch
 

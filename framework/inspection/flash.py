@@ -10,7 +10,7 @@ from framework.inspection.program import Program, Step
 @dataclass(frozen=True)
 class FileCosts:
     """What a format stores: for the file, each step, each kernel, each of its channels, each other constant, and each
-    weight.
+    weight. With `copies` it has a shared kernel for each step that uses it.
 
     A channel has a bias of 4 bytes, and scales and zero points in the format's types. The other bytes were measured on
     the registered networks, metadata of ten class names included (tests/framework/export/test_device_budget.py).
@@ -22,17 +22,21 @@ class FileCosts:
     channel: int
     constant: int = 0
     weight: int = 1
+    copies: bool = False
 
     def of(self, step: Step) -> int:
         """The bytes of one step."""
+        if step.shared and not self.copies:
+            return self.step
         constant = self.kernel if step.channels else self.constant if step.weights else 0
-        return self.step + self.weight * step.weights + constant + self.channel * step.channels
+        weight = max(self.weight, step.width)
+        return self.step + weight * step.weights + constant + self.channel * step.channels
 
 
 COSTS: Mapping[str, FileCosts] = {
     "litert": FileCosts(file=1900, step=125, kernel=245, channel=28, constant=90),
     "onnx": FileCosts(file=2950, step=200, kernel=1337, channel=17),
-    "executorch": FileCosts(file=6650, step=169, kernel=973, channel=8),
+    "executorch": FileCosts(file=6650, step=169, kernel=973, channel=8, copies=True),
 }
 """By format. For a channel of a kernel and of its bias LiteRT keeps a scale (4 bytes) and a zero point (8), ONNX a
 scale (4) and zero points of 1 and 4 bytes, XNNPACK a scale for the kernel."""

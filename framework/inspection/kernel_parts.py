@@ -53,12 +53,10 @@ def parts_of(operation: Operation) -> tuple[Part, ...]:
 def sum_of_parts(made: Builder, operation: Operation, parts: Sequence[Part]) -> int:
     """A convolution for each part, and their sum; the tensor that it becomes."""
     image, weight = operation.inputs[:2]
-    new = weight.index not in made.stored
-    made.stored.add(weight.index)
-    channels = weight.shape[0]
+    channels, shared = weight.shape[0], made.shares(weight)
     shape, total = operation.outputs[0].shape, -1
     for rows, columns in parts:
-        facts = {"weights": new * channels * len(rows) * len(columns), "channels": new * channels}
+        facts = {"weights": channels * len(rows) * len(columns), "channels": channels, "shared": shared}
         term = made.add("DEPTHWISE_CONV_2D", [made.at[image.index]], shape, **facts)
         total = term if total < 0 else made.add("ADD", [total, term], shape)
     return total

@@ -96,6 +96,9 @@ def activation(operator: str, made: Builder, operation: Operation) -> None:
 def batch_norm(made: Builder, operation: Operation) -> None:
     """Into the kernel before, or else by the mean, the deviation, the weight and the bias of each channel."""
     image = operation.inputs[0]
+    if operation.arguments["training"]:  # an instance normalisation
+        group_norm(made, operation)
+        return
     if made.maker(image) in PRODUCTS:
         same(made, operation)
         return

@@ -31,7 +31,7 @@ def memory(program: Program) -> Memory:
     buffers = lifetimes(program)
     fullest = program.steps[max(fullest_step(buffers) - 1, 0)]
     kernels, channels = sum(step.channels > 0 for step in program.steps), sum(step.channels for step in program.steps)
-    persistent = 600 + 155 * len(program.steps) + 130 * kernels + 8 * channels
+    persistent = 700 + 155 * len(program.steps) + 130 * kernels + 8 * channels
     return Memory(arena_size(buffers), persistent, fullest.layer or "the model itself", fullest.operator)
 
 

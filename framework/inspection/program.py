@@ -12,8 +12,9 @@ from framework.inspection.graph import Operation, Value
 class Step:
     """One operator, by LiteRT's name: the tensors that it reads and makes, by number, and the layer that it is of.
 
-    `scratch` are the bytes of buffers that only it uses. `weights` are the numbers of its constant, stored as int8, and
-    `channels` those of its outputs with a scale and a bias each; both are 0 where an earlier step's constant is used.
+    `scratch` are the bytes of buffers that only it uses. `weights` are the numbers of its constant, each of `width`
+    bytes, and `channels` those of its outputs with a scale and a bias each. It is `shared` where an earlier step has
+    the same constant.
     """
 
     operator: str
@@ -22,7 +23,9 @@ class Step:
     layer: str
     scratch: tuple[int, ...] = ()
     weights: int = 0
+    width: int = 1
     channels: int = 0
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,15 @@ class Builder:
         return made
 
     def product(self, operator: str, image: int, weight: Value, shape: Sequence[int], channels: int) -> int:
-        """A convolution or matrix product; its constant is stored with the first that uses it."""
-        new = weight.index not in self.stored
+        """A convolution or matrix product."""
+        shared = self.shares(weight)
+        return self.add(operator, [image], shape, weights=prod(weight.shape), channels=channels, shared=shared)
+
+    def shares(self, weight: Value) -> bool:
+        """Whether a step before uses this constant; from now on one does."""
+        shared = weight.index in self.stored
         self.stored.add(weight.index)
-        return self.add(operator, [image], shape, weights=new * prod(weight.shape), channels=new * channels)
+        return shared
 
     def maker(self, value: Value) -> str:
         """The operator that makes a value which is read only once; none for the others."""

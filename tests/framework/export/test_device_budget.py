@@ -18,6 +18,7 @@ from framework.inspection.graph import record
 from tests.framework.export import test_devices
 from tests.framework.export.device_references import allocated, int8, reference
 from tests.framework.export.test_formats import images, metadata
+from tests.framework.export.test_litert_norms import NORMS, Normalized
 from tests.framework.inspection.test_device_program import REFERENCES
 
 pytestmark = test_devices.pytestmark
@@ -50,8 +51,9 @@ class Branches(nn.Module):
         return out
 
 
-def test_another_network_stays_within_the_bounds() -> None:
-    network = Branches().eval()
+@pytest.mark.parametrize("network", [Branches(), *map(Normalized, NORMS)], ids=str)
+def test_another_network_stays_within_the_bounds(network: nn.Module) -> None:
+    network.eval()
     budget = int8_budget(record(network, (3, 32, 32)))
     assert budget is not None
     content = int8(network)

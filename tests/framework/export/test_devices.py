@@ -25,6 +25,7 @@ from framework.export.targets import missing_operators
 from tests.framework.experiment.running import run
 from tests.framework.export.test_formats import images, metadata
 from tests.framework.export.test_int8 import NEARLY, Reflected, error, narrow, shown, small
+from tests.framework.export.test_litert_norms import NORMS, Normalized
 from tests.framework.ops.test_fake_quantize import distances, unbalanced
 
 NEEDS = ("litert_torch", "ai_edge_litert", "executorch", "torchao", "tflite_micro")
@@ -96,6 +97,13 @@ def test_a_map_that_is_always_zero_is_exported_in_int8(name: str) -> None:
     nn.init.constant_(made[0].bias, -100.0)
     found = FORMATS[name].read(FORMATS[name].write_int8(made, metadata(), shown()))(torch.from_numpy(shown()))
     torch.testing.assert_close(found, made(torch.zeros(len(shown()), 3, 32, 32)), rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=str)
+def test_a_normalisation_is_as_exact_in_int8_in_litert_as_where_it_is_one_operator(norm: nn.Module) -> None:
+    made = Normalized(norm).eval()
+    litert, executorch = (error(made, FORMATS[x].write_int8(made, metadata(), shown()), x) for x in FOR_DEVICES)
+    assert litert < min(1.25 * executorch, NEARLY)
 
 
 def of_one_dead_channel(times: int = 1) -> nn.Module:

@@ -67,6 +67,39 @@ def test_norm_and_activation_go_into_the_convolution() -> None:
     assert of(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2, affine=False))) == [("RELU", 128), *alone[:2]]
 
 
+def normalized(shape: int, groups: int, *, affine: bool) -> list[tuple[str, int]]:
+    """The steps in float32 of a normalisation, and the bytes of what they make."""
+    statistics = ("ADD", "RSQRT", "MUL", "SUB", "RESHAPE")
+    return [
+        *((name, 4 * shape) for name in ("DEQUANTIZE", "RESHAPE")),
+        *((name, 4 * groups) for name in ("MEAN", "RESHAPE")),
+        ("SQUARED_DIFFERENCE", 4 * shape),
+        *((name, 4 * groups) for name in ("MEAN", *statistics)),
+        *(("MUL", 4 * shape), ("RESHAPE", 4 * groups), ("ADD", 4 * shape)),
+        *((name, 4 * shape) for name in (("MUL", "ADD", "RESHAPE") if affine else ("RESHAPE",))),
+        ("QUANTIZE", shape),
+    ]
+
+
+def test_the_other_norms_are_in_float32() -> None:
+    first, view = ("TRANSPOSE", 256), ("RESHAPE", 256)
+    assert of(nn.GroupNorm(2, 4), 4, 8, 8) == [first, *normalized(256, 2, affine=True)]
+    assert of(nn.GroupNorm(1, 4, affine=False), 4, 8, 8) == [first, *normalized(256, 1, affine=False)]
+    assert of(nn.InstanceNorm2d(4), 4, 8, 8) == [view, first, *normalized(256, 4, affine=False), view]
+    assert of(nn.InstanceNorm2d(4, affine=True), 4, 8, 8) == [view, first, *normalized(256, 4, affine=True), view]
+    assert of(nn.LayerNorm(8), 4, 8, 8) == normalized(256, 32, affine=True)
+    stored = [step for step in lower(record(nn.GroupNorm(2, 4), (4, 8, 8))).steps if step.weights == 4]
+    assert [step.width for step in stored if step.operator in ("MUL", "ADD")][-2:] == [4, 4]
+
+
+def test_a_shared_kernel_is_in_the_file_once_but_for_executorch() -> None:
+    shared, own = nn.Conv2d(8, 8, 3, padding=1), [nn.Conv2d(8, 8, 3, padding=1) for _ in range(2)]
+    once, twice = (lower(record(nn.Sequential(*layers), (8, 8, 8))) for layers in ([shared, shared], own))
+    kernel = 8 * 8 * 3 * 3
+    assert all(flash(twice, name).size - flash(once, name).size > kernel for name in ("litert", "onnx"))
+    assert flash(twice, "executorch").size == flash(once, "executorch").size
+
+
 class Twice(nn.Module):
     """What the activation reads, something else reads too."""
 
