@@ -24,7 +24,10 @@ IN_FLOAT = (
     (".*", "RSQRT"),
     (".*", "OUTPUT"),
 )
-"""What int8 leaves in float32, by scope and operator: the normalisation of images and of maps, and the logits."""
+"""What int8 leaves in float32, by scope and operator: the normalisation of images and of maps, and the logits.
+
+Squared differences and inverse roots are those of a normalisation that is written out.
+"""
 
 
 def write_litert(network: nn.Module, metadata: ModelMetadata) -> bytes:

@@ -25,7 +25,7 @@ def exact_norms(module: fx.GraphModule) -> None:
         elif node.target is aten.instance_norm.default:
             x, weight, bias, _, _, of_input, _, eps = _given(node, 8, (None, None, None, None, True, 0.1, 1e-5))
             if of_input:
-                _replace(node, x, x.meta["val"].shape[1], weight, bias, eps)
+                _replace(node, x, node.meta["val"].shape[1], weight, bias, eps)
     module.graph.eliminate_dead_code()
     module.recompile()
 
@@ -37,8 +37,8 @@ def _given(node: fx.Node, number: int, defaults: tuple[Any, ...]) -> tuple[Any, 
 
 
 def _replace(node: fx.Node, x: fx.Node, groups: int, weight: Any, bias: Any, eps: float) -> None:
-    shape = [*x.meta["val"].shape]
-    size = x.meta["val"][0].numel() // groups
+    shape = [*node.meta["val"].shape]  # as that of x, which may be new here
+    size = node.meta["val"][0].numel() // groups
 
     def call(target: Any, *args: Any) -> fx.Node:
         made = node.graph.call_function(target, args)

@@ -55,14 +55,14 @@ def _pieces(node: fx.Node) -> None:
             shape = list(part.meta["val"].shape)
             with node.graph.inserting_before(part):
                 piece = _call(node, aten.slice.Tensor, x, dim, start, start + size)
-                part.replace_all_uses_with(_call(node, aten.reshape.default, piece, shape))
+                _replace(part, _call(node, aten.reshape.default, piece, shape))
 
 
 def _average_pool(node: fx.Node) -> None:
     """A mean: of a pooling to one pixel, PyTorch makes one and a tensor with strides of its own."""
     given: Any = node.args
     if list(given[1]) == [1, 1] and given[0].meta["val"].dim() == 4:
-        node.replace_all_uses_with(_call(node, aten.mean.dim, given[0], [2, 3], True))
+        _replace(node, _call(node, aten.mean.dim, given[0], [2, 3], True))
 
 
 def _layer_norm(node: fx.Node) -> None:
@@ -81,7 +81,7 @@ def _layer_norm(node: fx.Node) -> None:
     for apply, operand in ((aten.mul.Tensor, weight), (aten.add.Tensor, bias)):
         if operand is not None:
             output = _call(node, apply, output, _call(node, aten.reshape.default, operand, [1, channels, 1, 1]))
-    node.replace_all_uses_with(_call(node, aten.permute.default, output, [0, 2, 3, 1]))
+    _replace(node, _call(node, aten.permute.default, output, [0, 2, 3, 1]))
 
 
 def _scalar(node: fx.Node) -> None:
@@ -101,6 +101,12 @@ REWRITTEN: Mapping[Any, Callable[[fx.Node], None]] = {
     aten.mul.Tensor: _scalar,
     aten.div.Tensor: _scalar,
 }
+
+
+def _replace(node: fx.Node, by: fx.Node) -> None:
+    """Gives the users of a node another one of the same value, which they are rewritten by."""
+    by.meta["val"] = node.meta["val"]
+    node.replace_all_uses_with(by)
 
 
 def _call(like: fx.Node, target: Any, *args: Any) -> fx.Node:

@@ -1,5 +1,7 @@
 """Networks in XNNPACK's operators compute the same; tests/framework/export/test_devices.py hands them over."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -59,6 +61,36 @@ def test_for_int8_and_without_need_operators_stay() -> None:
     plain, example = folded(nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.LayerNorm(12)).eval(), metadata())
     operators = called(plain)
     assert called(for_xnnpack(plain)) == operators
+
+
+class Applied(nn.Module):
+    """A function of a map."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.conv, self.function = nn.Conv2d(3, 8, 3), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self.conv(x)).flatten(1)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: nn.functional.adaptive_avg_pool2d(torch.split(x, 4, 1)[1], 1),
+        lambda x: nn.functional.adaptive_avg_pool2d(nn.functional.layer_norm(x, [30]), 1),
+        lambda x: nn.functional.layer_norm(torch.split(x, 4, 1)[1], [30]),
+        lambda x: nn.functional.adaptive_avg_pool2d(x, 1).unbind(1)[2] * 2,
+    ],
+    ids=["pool of a piece", "pool of a norm", "norm of a piece", "piece of a pool"],
+)
+def test_what_follows_a_rewritten_operator_is_rewritten_too(function: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    module, example = folded(Applied(function).eval(), metadata())
+    image = torch.rand_like(example)
+    before = module(image)
+    torch.testing.assert_close(for_xnnpack(module)(image), before, atol=1e-5, rtol=1e-5)
+    assert called(module).isdisjoint(LACKING)
 
 
 class Repeated(nn.Module):
