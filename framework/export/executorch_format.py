@@ -53,7 +53,7 @@ def write_int8_executorch(network: nn.Module, metadata: ModelMetadata, calibrati
 def read_executorch(content: bytes) -> Callable[[Tensor], Tensor]:
     """The network of a .pte file, run by ExecuTorch on the CPU, image by image.
 
-    Raises EmberfieldError for one that ExecuTorch refuses.
+    Raises EmberfieldError for one that ExecuTorch refuses, at once or as it runs.
     """
     with quiet():
         from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
@@ -68,7 +68,10 @@ def read_executorch(content: bytes) -> Callable[[Tensor], Tensor]:
     assert method is not None
 
     def logits(images: Tensor, _held: object = (content, program)) -> Tensor:  # ExecuTorch reads both as it runs
-        return torch.cat([method.execute([image[None].contiguous()])[0].clone() for image in images])
+        try:
+            return torch.cat([method.execute([image[None].contiguous()])[0].clone() for image in images])
+        except RuntimeError as error:  # its converter can write what it does not run
+            raise cannot("run by ExecuTorch", error) from error
 
     return logits
 

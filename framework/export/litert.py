@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 from framework.checkpoint.metadata import ModelMetadata
 from framework.data.image_data import Images
-from framework.export.litert_norms import SCOPE, exact_norms
+from framework.export.litert_float32 import SCOPE, in_float32
 from framework.export.litert_scales import limited, widened
 from framework.export.traced import cannot, file_metadata, folded, quiet
 
@@ -69,7 +69,7 @@ def write_int8_litert(network: nn.Module, metadata: ModelMetadata, calibration: 
 def read_litert(content: bytes) -> Callable[[Tensor], Tensor]:
     """The network of a .tflite file, run by LiteRT on the CPU, image by image.
 
-    Raises EmberfieldError for one that LiteRT refuses.
+    Raises EmberfieldError for one that LiteRT refuses, at once or as it runs.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -82,7 +82,10 @@ def read_litert(content: bytes) -> Callable[[Tensor], Tensor]:
 
     def one(image: Tensor) -> Tensor:
         interpreter.set_tensor(taken, image[None].numpy())
-        interpreter.invoke()
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            raise cannot("run by LiteRT", error) from error
         return torch.from_numpy(interpreter.get_tensor(given))
 
     return lambda images: torch.cat([one(image) for image in images])
@@ -99,7 +102,7 @@ def read_metadata(content: bytes) -> dict[str, Any]:
 
 
 def _converted(module: fx.GraphModule, example: Tensor) -> bytes:
-    exact_norms(module)
+    in_float32(module)
     with quiet():
         import litert_torch
 

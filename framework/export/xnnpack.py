@@ -1,5 +1,6 @@
 """A traced network in operators that XNNPACK has, so that ExecuTorch hands it over whole."""
 
+import functools
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,16 +8,19 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from framework.export.activations import written_out
+
 aten = torch.ops.aten
 
 
 def for_xnnpack(module: fx.GraphModule, *, for_int8: bool = False) -> fx.GraphModule:
     """Rewrites a network for one image, in place, where an operator that XNNPACK lacks has an equal in others.
 
-    What is left out runs by itself in ExecuTorch, on a slow path, and cuts the network in two. With `for_int8` alone
-    what has no arithmetic is rewritten: an int8 step is too coarse for a variance, and the quantizer knows the others.
+    What is left out runs by itself in ExecuTorch, on a slow path, and cuts the network in two. With `for_int8` what has
+    no arithmetic is rewritten, and what ExecuTorch could not cut at: an int8 step is too coarse for a variance, and the
+    quantizer knows the others.
     """
-    chosen = {each: REWRITTEN[each] for each in (aten.unbind.int, aten.split.Tensor)} if for_int8 else REWRITTEN
+    chosen = {each: REWRITTEN[each] for each in IN_INT8} if for_int8 else REWRITTEN
     for node in list(module.graph.nodes):
         if node.op == "call_function" and node.target in chosen:
             with module.graph.inserting_before(node):
@@ -84,6 +88,12 @@ def _layer_norm(node: fx.Node) -> None:
     _replace(node, _call(node, aten.permute.default, output, [0, 2, 3, 1]))
 
 
+def _activation(node: fx.Node) -> None:
+    """Without comparisons: at them ExecuTorch would cut the network, and in int8 it does not run such a file."""
+    if (output := written_out(node, functools.partial(_call, node))) is not None:
+        _replace(node, output)
+
+
 def _scalar(node: fx.Node) -> None:
     """A number as a constant: ExecuTorch would convert it to float32 for every image."""
     given: Any = node.args
@@ -96,11 +106,21 @@ REWRITTEN: Mapping[Any, Callable[[fx.Node], None]] = {
     aten.split.Tensor: _pieces,
     aten.adaptive_avg_pool2d.default: _average_pool,
     aten.layer_norm.default: _layer_norm,
+    aten.softplus.default: _activation,
+    aten.mish.default: _activation,
+    aten.log_sigmoid.default: _activation,
+    aten.celu.default: _activation,
     aten.add.Tensor: _scalar,
     aten.sub.Tensor: _scalar,
     aten.mul.Tensor: _scalar,
     aten.div.Tensor: _scalar,
 }
+
+IN_INT8 = (
+    *(aten.unbind.int, aten.split.Tensor),
+    *(aten.softplus.default, aten.mish.default, aten.log_sigmoid.default, aten.celu.default),
+)
+"""Those that are rewritten for int8 too."""
 
 
 def _replace(node: fx.Node, by: fx.Node) -> None:
@@ -110,7 +130,9 @@ def _replace(node: fx.Node, by: fx.Node) -> None:
 
 
 def _call(like: fx.Node, target: Any, *args: Any) -> fx.Node:
-    made = like.graph.call_function(target, args)
+    """A new operator; a number of its arguments becomes a constant, as in `_scalar`."""
+    given = [_constant(like, torch.full((1,), each)) if isinstance(each, float) else each for each in args]
+    made = like.graph.call_function(target, tuple(given))
     made.meta["nn_module_stack"] = like.meta.get("nn_module_stack", {})
     return made
 

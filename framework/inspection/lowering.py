@@ -12,6 +12,7 @@ from math import prod
 
 from framework.inspection.graph import Graph, Operation, Value
 from framework.inspection.kernel_parts import parts_of, sum_of_parts
+from framework.inspection.lowered_activations import WRITTEN_OUT
 from framework.inspection.lowered_norms import group_norm, layer_norm
 from framework.inspection.program import Builder, Program
 from framework.inspection.reading import averages_all, per_axis, reduced_dims
@@ -19,6 +20,7 @@ from framework.inspection.reading import averages_all, per_axis, reduced_dims
 PRODUCTS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 """The operators that a batch normalisation can go into."""
 
+_NAMED = ("add", "sub", "mul", "div", "tanh", "gelu", "leaky_relu", "exp", "rsqrt", "sqrt", "abs")
 _FUSING = PRODUCTS | {"ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D"}
 
 
@@ -226,15 +228,13 @@ def _rules() -> dict[str, Callable[[Builder, Operation], None]]:
         fused("RELU6"): "hardtanh clamp",
         several(("LOGISTIC", "MUL")): "silu",
         several(("ADD", "RELU6", "MUL")): "hardsigmoid",
+        **WRITTEN_OUT,
         step("RESHAPE"): "view _unsafe_view reshape unsqueeze squeeze expand",
         step("PAD"): "constant_pad_nd",
         step("MIRROR_PAD"): "reflection_pad2d",
         step("REDUCE_MAX"): "amax max",
         step("SUM"): "sum",
-        **{
-            step(name.upper()): name
-            for name in ("add", "sub", "mul", "div", "tanh", "gelu", "elu", "leaky_relu", "exp", "rsqrt", "sqrt", "abs")
-        },
+        **{step(name.upper()): name for name in _NAMED},
         step("LOGISTIC"): "sigmoid",
         step("HARD_SWISH"): "hardswish",
         step("PRELU"): "_prelu_kernel",

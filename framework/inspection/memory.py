@@ -38,12 +38,15 @@ def memory(program: Program) -> Memory:
 def lifetimes(program: Program) -> list[Buffer]:
     """The buffers: each tensor from the step that makes it to the last that reads it, the image from the start.
 
-    Step 0 is before the first operator (micro_allocation_info.cc).
+    Step 0 is before the first operator (micro_allocation_info.cc). Those that only int8 needs, which ai-edge-quantizer
+    adds to a network in float32, come after the others.
     """
     first, last = {0: 0}, {0: 0}
     for number, step in enumerate(program.steps, 1):
         first[step.makes] = number
         last |= dict.fromkeys((*step.reads, step.makes), number)
     last |= dict.fromkeys(program.outputs, len(program.steps))
-    tensors = [Buffer(program.sizes[n], first[n], last[n]) for n in first]
+    added = {step.makes for step in program.steps[1:] if step.operator in ("QUANTIZE", "DEQUANTIZE")}
+    order = [n for n in first if n not in added] + [n for n in first if n in added]
+    tensors = [Buffer(program.sizes[n], first[n], last[n]) for n in order]
     return tensors + [Buffer(size, n, n) for n, step in enumerate(program.steps, 1) for size in step.scratch]

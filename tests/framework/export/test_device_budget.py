@@ -18,7 +18,7 @@ from framework.inspection.graph import record
 from tests.framework.export import test_devices
 from tests.framework.export.device_references import allocated, int8, reference
 from tests.framework.export.test_formats import images, metadata
-from tests.framework.export.test_litert_norms import NORMS, Normalized
+from tests.framework.export.test_litert_float32 import NORMS, WRITTEN_OUT, Activated, Normalized
 from tests.framework.inspection.test_device_program import REFERENCES
 
 pytestmark = test_devices.pytestmark
@@ -51,7 +51,7 @@ class Branches(nn.Module):
         return out
 
 
-@pytest.mark.parametrize("network", [Branches(), *map(Normalized, NORMS)], ids=str)
+@pytest.mark.parametrize("network", [Branches(), *map(Normalized, NORMS), *map(Activated, WRITTEN_OUT)], ids=str)
 def test_another_network_stays_within_the_bounds(network: nn.Module) -> None:
     network.eval()
     budget = int8_budget(record(network, (3, 32, 32)))

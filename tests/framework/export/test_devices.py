@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import architectures
 from architectures import PRETRAINED
+from architectures.primitives import ACTIVATIONS
 from framework.checkpoint.loaded_model import load_pretrained
 from framework.data.statistics import normalize, normalizer
 from framework.errors import DifferenceError, EmberfieldError
@@ -25,7 +26,7 @@ from framework.export.targets import missing_operators
 from tests.framework.experiment.running import run
 from tests.framework.export.test_formats import images, metadata
 from tests.framework.export.test_int8 import NEARLY, Reflected, error, narrow, shown, small
-from tests.framework.export.test_litert_norms import NORMS, Normalized
+from tests.framework.export.test_litert_float32 import NORMS, WRITTEN_OUT, Activated, Normalized
 from tests.framework.ops.test_fake_quantize import distances, unbalanced
 
 NEEDS = ("litert_torch", "ai_edge_litert", "executorch", "torchao", "tflite_micro")
@@ -104,6 +105,20 @@ def test_a_normalisation_is_as_exact_in_int8_in_litert_as_where_it_is_one_operat
     made = Normalized(norm).eval()
     litert, executorch = (error(made, FORMATS[x].write_int8(made, metadata(), shown()), x) for x in FOR_DEVICES)
     assert litert < min(1.25 * executorch, NEARLY)
+
+
+@pytest.mark.parametrize("activation", [*(make() for make in ACTIVATIONS.values()), *WRITTEN_OUT], ids=str)
+def test_every_activation_is_as_exact_in_int8_as_the_rectifier(activation: nn.Module) -> None:
+    made = Activated(activation).eval()
+    for name in FOR_DEVICES:
+        assert error(made, FORMATS[name].write_int8(made, metadata(), shown()), name) < 0.03  # 0.017 of ReLU
+
+
+def test_what_executorch_writes_but_does_not_run_is_said() -> None:
+    made = Activated(nn.Hardshrink()).eval()
+    content = FORMATS["executorch"].write_int8(made, metadata(), shown())
+    with pytest.raises(EmberfieldError, match="the network cannot be run by ExecuTorch"):
+        FORMATS["executorch"].read(content)(torch.from_numpy(shown()))
 
 
 def of_one_dead_channel(times: int = 1) -> nn.Module:

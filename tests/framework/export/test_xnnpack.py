@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from framework.export.activations import WRITTEN_OUT
 from framework.export.traced import folded
 from framework.export.xnnpack import for_xnnpack, unshared
 from tests.framework.export.test_formats import metadata
@@ -120,3 +121,12 @@ def test_each_use_of_a_parameter_gets_its_own_and_the_network_computes_the_same(
     assert unshared(module) is module
     assert len(set(uses())) == len(uses())
     assert torch.equal(module(example), before)
+
+
+@pytest.mark.parametrize("for_int8", [False, True])
+@pytest.mark.parametrize("activation", [nn.Mish(), nn.Softplus(), nn.LogSigmoid(), nn.CELU(0.5)], ids=str)
+def test_no_activation_is_left_at_which_executorch_would_cut(activation: nn.Module, for_int8: bool) -> None:
+    module, example = folded(nn.Sequential(nn.Conv2d(3, 4, 3), activation).eval(), metadata())
+    before = module(example)
+    assert called(for_xnnpack(module, for_int8=for_int8)).isdisjoint(WRITTEN_OUT)
+    torch.testing.assert_close(module(example), before)

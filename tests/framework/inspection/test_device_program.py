@@ -112,6 +112,14 @@ def test_a_map_that_is_read_again_stays() -> None:
     assert of(Twice()) == [("ADD", 128), ("RELU", 128), ("MUL", 128)]
 
 
+def in_float32(*operators: str) -> list[tuple[str, int]]:
+    """Operators on a map of 128 numbers in float32."""
+    return [("DEQUANTIZE", 512), *((operator, 512) for operator in operators), ("QUANTIZE", 128)]
+
+
+SOFTPLUS = ("ABS", "MUL", "EXP", "RELU", "ADD", "LOG", "ADD")
+
+
 @pytest.mark.parametrize(
     ("layer", "operators"),
     [
@@ -120,6 +128,13 @@ def test_a_map_that_is_read_again_stays() -> None:
         (nn.Conv2d(2, 4, 3), [("CONV_2D", 144)]),
         (nn.ConvTranspose2d(2, 4, 2, 2), [("TRANSPOSE_CONV", 1024)]),
         (nn.SiLU(), [("LOGISTIC", 128), ("MUL", 128)]),
+        (nn.ELU(), in_float32("MINIMUM", "EXP", "SUB", "RELU", "ADD")),
+        (nn.CELU(0.5), in_float32("MINIMUM", "MUL", "EXP", "SUB", "RELU", "MUL", "ADD")),
+        (nn.SELU(), in_float32("MINIMUM", "EXP", "SUB", "RELU", "MUL", "ADD", "MUL")),
+        (nn.LogSigmoid(), in_float32(*SOFTPLUS, "MUL")),
+        (nn.Softplus(), in_float32(*SOFTPLUS)),
+        (nn.Softplus(2.0), in_float32("MUL", *SOFTPLUS, "MUL")),
+        (nn.Mish(), in_float32(*SOFTPLUS, "TANH", "MUL")),
         (nn.AdaptiveAvgPool2d(1), [("MEAN", 2)]),
         (nn.AvgPool2d(8), [("MEAN", 2)]),
         (nn.MaxPool2d(2), [("MAX_POOL_2D", 32)]),
@@ -170,6 +185,12 @@ def test_memory_of_a_pair_of_convolutions_by_hand() -> None:
     assert (used.arena, used.layer, used.operator) == (8 * 8 * (32 + 16), "1", "CONV_2D")
     pixels = memory(lower(record(nn.Conv2d(2, 1, 1), (2, 8, 8))))
     assert pixels.arena == 2 * 4 * 2 * 8 * 8 and pixels.operator == "SUB"  # in float32, before and after
+
+
+def test_memory_of_an_activation_in_float32_is_that_of_three_maps() -> None:
+    """tflite-micro's too; it places of equal tensors the last first, and those that int8 adds are the last."""
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ELU())
+    assert memory(lower(record(network, (3, 32, 32)))).arena == 3 * 4 * 8 * 30 * 30
 
 
 def test_a_shared_kernel_is_stored_once_and_another_one_twice() -> None:
