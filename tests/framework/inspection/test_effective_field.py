@@ -46,6 +46,7 @@ def test_the_share_shrinks_with_depth_as_the_paper_says() -> None:
 
 def test_the_weights_lie_in_the_theoretical_field_of_every_registered_network() -> None:
     for name in names():
+        torch.manual_seed(0)  # of some narrow networks no channel is above 0 in the middle
         found = effective_field(narrow(name), torch.randn(1, 3, 160, 160))
         rows, columns = np.nonzero(found.weights)
         for pixels, centre, size in zip((rows, columns), found.centre, found.theoretical, strict=True):
