@@ -67,3 +67,4 @@ WRITTEN_OUT: Mapping[Any, Callable[..., fx.Node | None]] = {
     aten.celu.default: _celu,
     aten.selu.default: _selu,
 }
+"""By ATen's operator: the output by others, or None for what has to stay."""

@@ -29,11 +29,9 @@ def log_sigmoid(made: Builder, operation: Operation) -> None:
 
 
 def elu(made: Builder, operation: Operation) -> None:
-    """ELU, and CELU and SELU by its numbers."""
-    scaled = operation.target == "selu"
-    alpha = scaled or operation.arguments.get("alpha", 1) != 1
-    scale = scaled or operation.arguments.get("scale", 1) != 1
-    steep = operation.arguments.get("input_scale", 1) != 1 or (operation.target == "celu" and alpha)
+    """ELU, of which SELU is a call with other numbers, and CELU."""
+    alpha, scale, steep = (operation.arguments.get(name, 1) != 1 for name in ("alpha", "scale", "input_scale"))
+    steep |= operation.target == "celu" and alpha
 
     def steps(add: Add, x: int) -> int:
         power = add("EXP", _times(add, add("MINIMUM", x, weights=1), steep))
@@ -64,7 +62,7 @@ def _in_float32(made: Builder, operation: Operation, steps: Callable[[Add, int],
 
 
 WRITTEN_OUT: Mapping[Callable[[Builder, Operation], None], str] = {
-    elu: "elu celu selu",
+    elu: "elu celu",
     softplus: "softplus",
     mish: "mish",
     log_sigmoid: "log_sigmoid_forward",
