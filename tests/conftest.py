@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.framework.experiment.running import QUICK, run
 from tests.warm_python import SHARED, warm_python
@@ -13,6 +14,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Starts one warm Python for all processes of pytest-xdist, which imports while they collect."""
     if config.getoption("numprocesses", None):
         os.environ.setdefault(SHARED, warm_python())
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """A test without a seed of its own draws the same numbers in every run and order."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import fx, ops
 
+from framework.inspection.lowered_activations import HIDDEN_THRESHOLD
+
 aten = ops.aten
 
 Call = Callable[..., fx.Node]
@@ -18,7 +20,7 @@ def written_out(node: fx.Node, call: Call) -> fx.Node | None:
 
 def _softplus(call: Call, x: Any, beta: float = 1, threshold: float = 20) -> fx.Node | None:
     """Without its threshold, beyond which it is x, where that makes no difference in float32."""
-    if threshold < 17:  # log(1 + e^-17) is less than half a step of float32 at 17
+    if threshold < HIDDEN_THRESHOLD:
         return None
     if beta == 1:
         return _softplus_of(call, x)

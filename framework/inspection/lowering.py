@@ -12,7 +12,7 @@ from math import prod
 
 from framework.inspection.graph import Graph, Operation, Value
 from framework.inspection.kernel_parts import parts_of, sum_of_parts
-from framework.inspection.lowered_activations import WRITTEN_OUT
+from framework.inspection.lowered_activations import HIDDEN_THRESHOLD, WRITTEN_OUT
 from framework.inspection.lowered_norms import group_norm, layer_norm
 from framework.inspection.program import Builder, Program
 from framework.inspection.reading import averages_all, per_axis, reduced_dims
@@ -48,7 +48,9 @@ def lower(graph: Graph, *, divided: bool = True) -> Program:
 
 
 def _has_rule(operation: Operation) -> bool:
-    """An adaptive maximum has one only if its windows are of one size."""
+    """An adaptive maximum has one only if its windows are of one size, softplus only if it is written out."""
+    if operation.target == "softplus":
+        return bool(operation.arguments.get("threshold", 20) >= HIDDEN_THRESHOLD)
     if operation.target == "adaptive_max_pool2d":
         sizes = zip(operation.inputs[0].shape[-2:], operation.outputs[0].shape[-2:], strict=True)
         return not any(size % positions for size, positions in sizes)
@@ -79,8 +81,7 @@ def one_step(operator: str, made: Builder, operation: Operation) -> None:
 
 def in_sequence(operators: Sequence[str], made: Builder, operation: Operation) -> None:
     """Several steps, each of what the one before made; a MUL reads the input too."""
-    source = made.at[_moving(made, operation)[0].index]
-    tensor = source
+    source = tensor = made.at[_moving(made, operation)[0].index]
     for operator in operators:
         reads = [source, tensor] if operator == "MUL" and tensor != source else [tensor]
         tensor = made.add(operator, reads, operation.outputs[0].shape)

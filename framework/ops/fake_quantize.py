@@ -20,7 +20,8 @@ WEIGHTED = ("conv2d", "linear")
 ROUNDED = {
     *WEIGHTED,
     *("matmul", "layer_norm", "group_norm", "instance_norm", "adaptive_avg_pool2d", "avg_pool2d", "mean"),
-    *("silu", "gelu", "hardswish", "hardsigmoid", "sigmoid", "tanh", "elu", "mish", "leaky_relu"),
+    *("silu", "gelu", "hardswish", "hardsigmoid", "sigmoid", "tanh", "leaky_relu", "prelu"),
+    *("elu", "celu", "selu", "mish", "softplus", "log_sigmoid"),
     *("add", "sub", "mul", "div", "rsub", "__matmul__", "__truediv__", "__itruediv__"),
     *(f"__{sign}{name}__" for sign in ("", "i", "r") for name in ("add", "sub", "mul")),
 }

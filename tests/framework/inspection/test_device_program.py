@@ -214,3 +214,9 @@ def test_an_operator_without_a_rule_is_named() -> None:
 def test_adaptive_windows_of_several_sizes_are_named() -> None:
     unknown = lower(record(nn.AdaptiveMaxPool2d(3), (2, 8, 8))).unknown
     assert unknown is not None and unknown.target == "adaptive_max_pool2d"
+
+
+def test_a_softplus_whose_threshold_shows_is_named() -> None:
+    unknown = lower(record(nn.Softplus(threshold=16.0), (2, 8, 8))).unknown
+    assert unknown is not None and unknown.target == "softplus"
+    assert lower(record(nn.Softplus(threshold=17.0), (2, 8, 8))).unknown is None

@@ -91,7 +91,19 @@ def test_every_layer_by_name_is_rounded_or_goes_into_the_operator_before(name: s
     layer = ACTIVATIONS[name]() if name in ACTIVATIONS else NORMS[name](8)
     fused = name in ("batch", "relu")
     assert count_activations(layer.eval(), torch.zeros(2, 8, 4, 4)) == (1 if fused else 2)
-    assert count_activations(nn.Softplus(), torch.zeros(2, 8, 4, 4)) == 1  # has no name, and is not known to int8
+
+
+@pytest.mark.parametrize("layer", [nn.CELU(), nn.SELU(), nn.Softplus(), nn.LogSigmoid()], ids=str)
+def test_activations_without_a_name_are_rounded(layer: nn.Module) -> None:
+    assert count_activations(layer, torch.zeros(2, 8, 4, 4)) == 2
+
+
+def test_a_learnt_slope_is_rounded_too() -> None:
+    assert count_activations(nn.PReLU(8), torch.zeros(2, 8, 4, 4)) == 3
+
+
+def test_what_int8_does_not_know_is_not_rounded() -> None:
+    assert count_activations(nn.Softsign(), torch.zeros(2, 8, 4, 4)) == 1
 
 
 def test_other_networks_are_themselves() -> None:
