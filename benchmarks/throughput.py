@@ -181,7 +181,6 @@ def main(
             f"{recipe} in {precision}: {min(one['ratio'] for one in found[-len(cases(baselines)) :]):.3f}", err=True
         )
     kind = given["device"].split(":")[0]
-    results.mkdir(parents=True, exist_ok=True)
     (results / f"throughput-{kind}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     how = f"{found[0]['threads']} threads, {given['workers']} workers; medians of {rounds} rounds"
     table = markdown_table(HEADER, map(row, found))
