@@ -8,6 +8,7 @@ import numpy as np
 
 from framework.checkpoint.loaded_model import LoadedModel, require_same_classes
 from framework.config import saved_config
+from framework.config.declaration import parse_size
 from framework.data.checks import shared_images
 from framework.data.data_module import split_images
 from framework.data.image_data import ImageData, Labels, Named
@@ -24,6 +25,7 @@ from framework.export.int8 import (
     split_calibration,
     write_int8,
 )
+from framework.inspection.flash import FORMAT_OF
 
 if TYPE_CHECKING:
     from framework.experiment.experiment import Experiment
@@ -48,7 +50,8 @@ def export_int8(
     It is calibrated on `calibration_images` of the `calibration` images, or of those that its run held out, drawn by
     the seed, at most half of them; and judged by the other held-out images, or by the other `calibration` images where
     the run held out none. AccuracyError is raised where int8 costs more than `max_drop` points there. `data` is where
-    the run's images lie now; with `test` the accuracy on its test images is reported.
+    the run's images lie now; with `test` the accuracy on its test images is reported. A file of the format that the
+    run's constraints are about, and of more bytes than their `max_flash`, is a ConstraintError.
 
     Raises as `check_format`, `load_network`, `named_images` and `write_int8` do, and DataError where there are no
     images but those that the network was trained on.
@@ -58,7 +61,18 @@ def export_int8(
     model = experiment.load(network, arch=arch, device="cpu")
     calibrated, judged = chosen_images(experiment, model, data, calibration, calibration_images, seed)
     reported = _test_images(model, named_images(experiment, model, data)) if test else None
-    return write_int8(model, format, out, calibrated, judged, max_drop=max_drop, test=reported)
+    limits: dict[str, Any] = {"max_drop": max_drop, "max_flash": _max_flash(model, format)}
+    return write_int8(model, format, out, calibrated, judged, **limits, test=reported)
+
+
+def _max_flash(model: LoadedModel, format: str) -> int | None:
+    """What the network's run declared of a file of this format, in bytes."""
+    if (run := run_of(model)) is None:
+        return None
+    declared = saved_config(run.config).constraints
+    if declared.no_constraints or declared.max_flash is None or FORMAT_OF[declared.target] != format:
+        return None
+    return parse_size(declared.max_flash)
 
 
 def chosen_images(

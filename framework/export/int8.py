@@ -14,7 +14,7 @@ from torch import Tensor
 from framework.checkpoint.loaded_model import LoadedModel
 from framework.data.image_data import Images, Labels
 from framework.data.statistics import normalize
-from framework.errors import AccuracyError, DataError, EmberfieldError, SaveError
+from framework.errors import AccuracyError, ConstraintError, DataError, EmberfieldError, SaveError
 from framework.export.formats import FORMATS
 from framework.export.traced import file_metadata
 from framework.run.atomic import write_bytes
@@ -87,16 +87,22 @@ def write_int8(
     judged: Labelled,
     *,
     max_drop: float = MAX_DROP,
+    max_flash: int | None = None,
     test: Labelled | None = None,
 ) -> Int8Export:
     """Writes a network on the CPU to an int8 file, and what is known of it to a JSON file beside, `out` with .json.
 
     `require_int8` and `check_format` come first. Raises EmberfieldError for a network that the format cannot express,
-    AccuracyError if int8 costs more than `max_drop` points of the `judged` images, and SaveError for a file that cannot
-    be written; `out` is then as it was. The `test` images change nothing.
+    ConstraintError for a file of more than `max_flash` bytes, AccuracyError if int8 costs more than `max_drop` points
+    of the `judged` images, and SaveError for a file that cannot be written; `out` is then as it was. The `test` images
+    change nothing.
     """
     chosen = FORMATS[format_name]
     content = int8_content(model, format_name, calibration.images)
+    if max_flash is not None and len(content) > max_flash:
+        raise ConstraintError(
+            f"the int8 file of {model.source} has {len(content):,} bytes, more than its max_flash of {max_flash:,}"
+        )
     int8 = chosen.read(content)
     held_out = accuracies(model, int8, judged)
     if not held_out.drop <= max_drop:

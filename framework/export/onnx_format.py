@@ -74,5 +74,6 @@ def _converted(traced: ExportedProgram, described: dict[str, str]) -> bytes:
     assert program is not None
     for node in program.model.graph:
         node.metadata_props.clear()  # paths of this machine, in stack traces
+    program.model.graph.metadata_props.clear()  # torch.export's signature: kilobytes that no runtime reads
     program.model.metadata_props.update(described)
     return cast(bytes, program.model_proto.SerializeToString())

@@ -50,15 +50,19 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     return found
 
 
+def saying(run: Path, copy: Path, section: str, **settings: object) -> Path:
+    """A copy of a run whose config.json says other settings."""
+    shutil.copytree(run, copy)
+    config = json.loads((copy / "config.json").read_text())
+    config[section] |= settings
+    (copy / "config.json").write_text(json.dumps(config))
+    return copy
+
+
 @pytest.fixture
 def without_held_out(finished: tuple[Path, str], tmp_path: Path) -> Path:
     """A run that says it held out nothing."""
-    copy = tmp_path / "whole"
-    shutil.copytree(finished[0], copy)
-    config = json.loads((copy / "config.json").read_text())
-    config["data"]["val_size"] = 0
-    (copy / "config.json").write_text(json.dumps(config))
-    return copy
+    return saying(finished[0], tmp_path / "whole", "data", val_size=0)
 
 
 @pytest.fixture
@@ -113,6 +117,23 @@ def test_without_held_out_images_others_are_needed(
     assert sorted(seen["calibrated"] + seen["judged"]) == sorted(
         (255 - image).tobytes() for image in digits.train_images[:50]
     )
+
+
+def test_a_file_is_no_larger_than_the_run_declared(finished: tuple[Path, str], seen: Seen, tmp_path: Path) -> None:
+    """The file of `seen` has 4 bytes, and the format of onnxruntime is onnx."""
+    any_drop = ("--max-drop", "100")
+    for number, (code, declared) in enumerate(
+        [
+            (8, {"max_flash": 3, "target": "onnxruntime"}),
+            (0, {"max_flash": 4, "target": "onnxruntime"}),
+            (0, {"max_flash": 3, "target": None}),
+            (0, {"max_flash": 3, "target": "onnxruntime", "no_constraints": True}),
+        ]
+    ):
+        copy, out = saying(finished[0], tmp_path / f"run{number}", "constraints", **declared), tmp_path / f"{number}"
+        out.mkdir()
+        said = export(("--checkpoint", copy), out, *any_drop, code=code)
+        assert ("has 4 bytes, more than its max_flash of 3" in said) == (code == 8)
 
 
 def test_a_run_is_judged_by_what_it_held_out_whatever_calibrates_it(

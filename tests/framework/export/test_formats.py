@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -75,6 +76,11 @@ def test_every_network_computes_the_same_in_every_format(name: str, arch: str) -
     agreed = agreement(made, FORMATS[name].read(content), images(12), described.statistics, batch_size=5)
     require_agreement(agreed)
     assert (agreed.images, agreed.equal) == (12, 12)
+
+
+def test_an_onnx_file_holds_nothing_that_no_runtime_reads() -> None:
+    graph = onnx.load_from_string(exported("onnx")).graph
+    assert not graph.metadata_props and not any(node.metadata_props or node.doc_string for node in graph.node)
 
 
 @pytest.mark.parametrize("name", EVERYWHERE)
