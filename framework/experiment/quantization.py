@@ -61,8 +61,8 @@ def export_int8(
     model = experiment.load(network, arch=arch, device="cpu")
     calibrated, judged = chosen_images(experiment, model, data, calibration, calibration_images, seed)
     reported = _test_images(model, named_images(experiment, model, data)) if test else None
-    limits: dict[str, Any] = {"max_drop": max_drop, "max_flash": _max_flash(model, format)}
-    return write_int8(model, format, out, calibrated, judged, **limits, test=reported)
+    most = _max_flash(model, format)
+    return write_int8(model, format, out, calibrated, judged, max_drop=max_drop, max_flash=most, test=reported)
 
 
 def _max_flash(model: LoadedModel, format: str) -> int | None:
